@@ -15,8 +15,9 @@ from tabs.shell.elements import hint, local_time, render_html, table
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import POKE, Static
 from workbench.core.errors import UserError
+from workbench.core.paths import read_text_file
 from workbench.preferences.answer_counts import count_checks
-from workbench.preferences.check_files import read_checks, read_lines_file
+from workbench.preferences.check_files import MOST_FILE_BYTES, read_checks
 from workbench.preferences.guideline_versions import edit_guidelines, list_guidelines
 from workbench.preferences.jobs.extend_session import ExtendSession
 from workbench.preferences.labelling_settings import LabellingSettings
@@ -135,7 +136,7 @@ def checks_fold(ctx: Context, session: gr.Dropdown) -> Fold:
     def add_questions(name: str | None, written: str, path: str | None) -> list[Any]:
         if bool((written or "").strip()) == bool(path):
             raise UserError("Questions come from one place.", "Write them, or give a file.", "Questions")
-        checks = read_checks(read_lines_file(path, "File") if path else written, "Questions")
+        checks = read_checks(read_text_file(path, "File", MOST_FILE_BYTES) if path else written, "Questions")
         add_checks(ctx.home, chosen_session(name), checks)
         gr.Info(f"{len(checks)} added.")
         return [*shown_checks(chosen_session(name)), "", None]

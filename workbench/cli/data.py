@@ -6,20 +6,10 @@ from typing import Annotated, Any, Literal
 
 from workbench.cli.data_showing import as_sides, on_one_line, print_rows, print_statistics, print_touched, rendered
 from workbench.cli.jobs import run_here
-from workbench.cli.shared import (
-    Invocation,
-    Invoked,
-    SplitName,
-    choice,
-    emit,
-    nested_settings,
-    option,
-    read_text_file,
-    several,
-    show,
-)
+from workbench.cli.shared import Invocation, Invoked, SplitName, choice, emit, nested_settings, option, several, show
 from workbench.core.errors import UserError
 from workbench.core.home import slug
+from workbench.core.paths import read_text_file
 from workbench.core.spec import load_yaml
 from workbench.data.exports.export import EXPORTS, write_export
 from workbench.jobs.job import JOBS

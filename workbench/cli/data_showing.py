@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from workbench.cli.shared import print_table, read_text_file
+from workbench.cli.shared import print_table
+from workbench.core.paths import read_text_file
 
 LONGEST_CHARACTERS = 300
 

@@ -12,9 +12,10 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from workbench.cli.jobs import enqueue, run_here, with_default_methods
-from workbench.cli.shared import Invocation, Invoked, OptionsError, option, read_text_file
+from workbench.cli.shared import Invocation, Invoked, OptionsError, option
 from workbench.cli.spec_settings import Setting, settings_of
 from workbench.core.errors import Problem, Problems, SettingPath, SpecError, UserError, dotted
+from workbench.core.paths import read_text_file
 from workbench.core.spec import load_yaml
 from workbench.jobs.job import JOBS, Job
 

@@ -20,7 +20,6 @@ from workbench.cli.shared import (
     nested_settings,
     option,
     own_address,
-    read_text_file,
     several,
     show,
 )
@@ -28,6 +27,7 @@ from workbench.core.errors import SEE_LOG, Problems, SpecError, UserError, sugge
 from workbench.core.formats import JOB_FORMAT
 from workbench.core.home import Home
 from workbench.core.limits import bounded_text
+from workbench.core.paths import read_text_file
 from workbench.core.registry import Method, Registry
 from workbench.core.spec import dump_yaml, load_yaml
 from workbench.jobs.deaths import death_of

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from workbench.cli.job_options import job_of, with_settings
 from workbench.cli.jobs import run_here
 from workbench.cli.screen import tell
-from workbench.cli.shared import Invoked, emit, joined_settings, nested_settings, option, read_text_file, several, show
+from workbench.cli.shared import Invoked, emit, joined_settings, nested_settings, option, several, show
 from workbench.core.errors import Problems, UserError
+from workbench.core.paths import read_text_file
 from workbench.core.spec import load_yaml
 from workbench.merging.jobs.merge import Merge
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench.cli.job_options import job_of
 from workbench.cli.judging import terminal_session
-from workbench.cli.shared import Invocation, Invoked, emit, nested_settings, option, read_text_file, show
+from workbench.cli.shared import Invocation, Invoked, emit, nested_settings, option, show
 from workbench.core.errors import UserError
 from workbench.core.os_user import os_user
+from workbench.core.paths import read_text_file
 
 if TYPE_CHECKING:
     from workbench.preferences.blinding import Voter

@@ -1,6 +1,5 @@
 """What the commands share: how they are called, tables, settings given as NAME=VALUE, the families of methods."""
 
-import codecs
 import importlib
 import json
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ from cyclopts import Parameter
 from workbench.cli.commands import COMMANDS
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
-from workbench.core.paths import regular_file
 from workbench.core.registry import Registry
 from workbench.core.settings import Settings
 from workbench.core.spec import dump_yaml, load_yaml
@@ -148,20 +146,6 @@ def _put(data: dict[str, Any], path: list[str], value: Any, key: str) -> None:
 
 def _nested(path: list[str], value: Any) -> Any:
     return {path[0]: _nested(path[1:], value)} if path else value
-
-
-def read_text_file(path: str | Path, field: str) -> str:
-    """The text of a file a command was given. Raises `UserError` when it is missing, or no UTF-8 text."""
-    try:
-        data = regular_file(Path(path).expanduser(), field).read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}.", "Check the path.", field) from None
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UserError(f"{path} is UTF-16 text.", "Save it as UTF-8.", field)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is no UTF-8 text.", "Give a text file, saved as UTF-8.", field) from None
 
 
 def joined_settings(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from workbench.cli.jobs import run_here
-from workbench.cli.shared import Invoked, choice, option, read_text_file, several, show
+from workbench.cli.shared import Invoked, choice, option, several, show
 from workbench.core.errors import UserError
+from workbench.core.paths import read_text_file
 from workbench.core.spec import dump_yaml, load_yaml
 from workbench.data.reading.documents import DOCUMENTS
 from workbench.data.reading.opening import ENCODINGS

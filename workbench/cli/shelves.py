@@ -4,19 +4,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from workbench.cli.shared import (
-    Invoked,
-    SplitName,
-    choice,
-    emit,
-    families,
-    option,
-    read_text_file,
-    show,
-)
+from workbench.cli.shared import Invoked, SplitName, choice, emit, families, option, show
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.notes import UserNotes, check_tag
+from workbench.core.paths import read_text_file
 from workbench.core.settings import Settings
 from workbench.core.units import human_size
 from workbench.jobs.queue import Queue

@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from workbench.cli.shared import Invoked, emit, option, read_text_file, show
+from workbench.cli.shared import Invoked, emit, option, show
 from workbench.core.errors import UserError
 from workbench.core.notes import UserNotes, changed_tags
+from workbench.core.paths import read_text_file
 
 Kind = Literal["model", "dataset", "job", "session"]
 Name = Annotated[str, option("its name; of a job the id")]

@@ -1,5 +1,6 @@
 """Paths of this machine that somebody names: which may be named in the page, and what may be opened at all."""
 
+import codecs
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -130,3 +131,20 @@ def server_paths(spec: Spec, above: SettingPath = ()) -> Iterator[tuple[SettingP
                 yield path, item
             elif isinstance(item, Spec):
                 yield from server_paths(item, path)
+
+
+def read_text_file(path: str | Path, field: str, most_bytes: int | None = None) -> str:
+    """The text of a file that was named. Raises `UserError` when it is missing, too large, or no UTF-8 text."""
+    try:
+        file = regular_file(Path(path).expanduser(), field)
+        if most_bytes is not None and file.stat().st_size > most_bytes:
+            raise UserError(f"{file.name} is larger than {most_bytes // 1024**2} MB.", "Give a part of it.", field)
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}.", "Check the path.", field) from None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(f"{path} is UTF-16 text.", "Save it as UTF-8.", field)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no UTF-8 text.", "Give a text file, saved as UTF-8.", field) from None

@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.limits import MOST_LEVELS, too_deep
-from workbench.core.paths import regular_file
 from workbench.preferences.quality_checks import QualityCheck
 from workbench.preferences.sessions import GOLD, TRAINING, Message, check_prompt_turns
 
 CHECK_FIELDS = ("prompt", "messages", "better", "worse", "kind", "equal", "explanation")
-MOST_BYTES = 200 * 1024**2
+MOST_FILE_BYTES = 200 * 1024**2
 EXAMPLE = '{"prompt": "…", "better": "…", "worse": "…", "kind": "gold"}'
 
 
@@ -28,17 +26,6 @@ def json_objects(text: str, field: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(found, dict) or too_deep(found):
             raise UserError(f"line {number} is no JSON object of at most {MOST_LEVELS} levels.", EXAMPLE, field)
         yield number, found
-
-
-def read_lines_file(path: str, field: str) -> str:
-    """The text of a file; raises `UserError` when it is missing, no file, too large or not UTF-8."""
-    file = regular_file(Path(path).expanduser(), field)
-    if file.stat().st_size > MOST_BYTES:
-        raise UserError(f"{file.name} is larger than {MOST_BYTES // 1024**2} MB.", "Give a part of it.", field)
-    try:
-        return file.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file.name} is not UTF-8: byte {error.start:,}.", "Save it as UTF-8.", field) from None
 
 
 def prompt_of(found: Mapping[str, Any], problems: Problems, *path: str | int) -> list[Message]:

@@ -9,7 +9,7 @@ from workbench.core.children import Credential
 from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_name
-from workbench.core.paths import SERVER_PATH
+from workbench.core.paths import SERVER_PATH, read_text_file
 from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.preferences.labelling_settings import LabellingSettings
@@ -89,10 +89,10 @@ class ImportAnswers(Job):
 
     def _imported(self, home: Home) -> "ImportedAnswers":
         """What is judged. Raises `UserError` unless exactly one source is given, and for what it says wrongly."""
-        from workbench.preferences.check_files import read_lines_file
+        from workbench.preferences.check_files import MOST_FILE_BYTES
         from workbench.preferences.imported_answers import answers_of_pairs, read_answers
 
-        texts = [read_lines_file(path, "files") for path in self.files] or [self.answers]
+        texts = [read_text_file(path, "files", MOST_FILE_BYTES) for path in self.files] or [self.answers]
         given = [name for name in ("dataset", "files", "answers") if getattr(self, name)]
         if not given:
             raise UserError("There are no answers.", "Choose a preference dataset, or give a file or lines.", "answers")
