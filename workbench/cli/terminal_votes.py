@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import subprocess
 import tempfile
 import time
 import uuid
@@ -10,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.core.child_process import ChildFailed, run_in_terminal
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.preferences import leases, votes
@@ -235,5 +235,9 @@ def rewritten(text: str, environment: Mapping[str, str]) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answer.md"
         path.write_text(text, "utf-8")
-        subprocess.run([*shlex.split(editor), str(path)], check=False)
+        try:
+            run_in_terminal([*shlex.split(editor), str(path)])
+        except (ChildFailed, ValueError) as error:
+            print(f"The editor {editor!r} does not work ({error}). Set $VISUAL to another one.")
+            raise Cancelled from None
         return path.read_text("utf-8").rstrip("\n")

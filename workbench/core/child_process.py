@@ -141,6 +141,17 @@ def _read(output: IO[str] | None, lines: "queue.SimpleQueue[str | None]") -> Non
     lines.put(None)
 
 
+def run_in_terminal(command: Sequence[str]) -> int:
+    """Runs what a person works with in this terminal, such as an editor, to its end; its exit code.
+
+    Raises `ChildFailed` if there is no such program.
+    """
+    try:
+        return subprocess.run(command, check=False, env=child_environment()).returncode
+    except OSError as error:
+        raise ChildFailed(f"could not be started: {error.strerror}", None, "") from None
+
+
 class ChildOutput(NamedTuple):
     """What a child wrote until its end, and what it wrote as errors."""
 

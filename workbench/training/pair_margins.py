@@ -22,7 +22,7 @@ def pair_margins(home: Home, dataset: str, encoded: Mapping[str, EncodedRows]) -
         raise UserError(
             f"No row of {dataset!r} says by how much its chosen answer is better.",
             "Choose a dataset with margins, such as one of graded votes, or set the margin weight to 0.",
-            "objective.margin_weight",
+            ("objective", "margin_weight"),
         )
     return margins
 

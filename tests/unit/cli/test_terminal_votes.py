@@ -8,7 +8,7 @@ import pytest
 
 from tests.voting import by
 from workbench.__main__ import main
-from workbench.cli.terminal_votes import rewritten
+from workbench.cli.terminal_votes import Cancelled, rewritten
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.preferences.ballots import typed_ranking
@@ -117,3 +117,10 @@ def test_an_answer_is_edited_in_the_editor_of_the_environment(tmp_path: Path) ->
     script = tmp_path / "append.py"
     script.write_text("import sys\nopen(sys.argv[1], 'a').write(' and more\\n')\n")
     assert rewritten("text", {"EDITOR": f"{sys.executable} {script}"}) == "text and more"
+
+
+@pytest.mark.parametrize("editor", ["no-such-editor", "an 'unclosed quote"])
+def test_an_editor_that_cannot_be_started_leaves_the_pair_open(editor: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Cancelled):
+        rewritten("text", {"VISUAL": editor})
+    assert "Set $VISUAL to another one" in capsys.readouterr().out

@@ -109,7 +109,7 @@ def test_no_process_is_started_past_the_clean_environment() -> None:
         clean = file == HELPER and name in STARTERS and env.startswith("child_environment(")
         assert clean or file in INHERIT, f"{file}:{call.lineno}: start it by workbench.core.child_process"
         started += clean
-    assert started == 2
+    assert started == 3
 
 
 # ---- jobs ----------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_no_process_is_started_past_the_clean_environment() -> None:
 NEEDS = {
     "hub-model": ("hub",), "push-gguf": ("hub",), "push-dataset": ("hub",), "starter-model": ("index",),
     "quantize": ("index",), "generate": ("labels",), "fit-stacking": ("labels",),
-    "import-answers": ("labels",), "extend-session": ("labels",),
+    "import-answers": ("labels",), "extend-session": ("labels",), "backup": ("labels",),
     "make-data": (), "import-data": (), "prepare": (), "train": (),
 }  # fmt: skip
 

@@ -54,7 +54,7 @@ def test_a_dataset_without_margins_is_refused_with_a_remedy(home: Home, tmp_path
     setup = setup_for(home, tmp_path, 2, "pairs", model="toy", objective=ODPO)
     with pytest.raises(UserError, match="says by how much") as refused:
         pair_margins(home, "pairs", setup.encoded)
-    assert "graded votes" in refused.value.remedy
+    assert "graded votes" in refused.value.remedy and refused.value.path == ("objective", "margin_weight")
 
 
 def test_a_job_trains_on_the_margins_of_graded_votes(home: Home) -> None:
