@@ -11,7 +11,7 @@ from markupsafe import Markup
 from tabs.label.quality_tables import agreement_words, checks_words, share_words
 from tabs.label.session_owner import owner_of
 from tabs.shell.context import Context, guarded
-from tabs.shell.elements import empty, facts, heading, hint, local_time, render_html, result_box, table
+from tabs.shell.elements import facts, heading, hint, local_time, render_html, result_box, table
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import POKE, Static
 from workbench.core.errors import UserError
@@ -19,7 +19,6 @@ from workbench.preferences.adjudicators import appoint
 from workbench.preferences.exclusions import exclude_annotator
 from workbench.preferences.session_dashboard import activity_mark, dashboard
 
-NO_SESSION = ("No session is chosen", "Who did how much, what is left and when it will be done stand here.", "")
 WORK = "Nothing here tells which model wins, so that whoever looks may go on voting."
 COUNTED = "Taking somebody out is recorded; the votes stay and can count again."
 SHOWN_FLAGS = 20
@@ -27,20 +26,20 @@ SHOWN_FLAGS = 20
 
 def dashboard_panel(ctx: Context, session: gr.Dropdown) -> None:
     """Progress of the session, the people whose votes count, and who settles disagreements."""
-    Static(heading("Work on this session", WORK))
-    words = Static(empty(*NO_SESSION), elem_id="session-work")
-    counted = gr.CheckboxGroup(
-        [], label="Annotators who count in the result", info=COUNTED, visible=False, elem_id="counted-annotators"
-    )
-    with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        settler = gr.Textbox(
-            label="Who may settle disagreements", max_lines=1, placeholder="a name", elem_id="settler", scale=2,
-            visible=False,
-        )  # fmt: skip
-        choose = gr.Button("Let them settle", size="sm", elem_id="settler-choose", min_width=140, visible=False)
-        dismiss = gr.Button("Not any more", size="sm", elem_id="settler-dismiss", min_width=120, visible=False)
-    mark = gr.Textbox(visible=False)
-    outputs = [mark, words, counted, settler, choose, dismiss]
+    with gr.Column(visible=False, elem_classes="wb-panel", elem_id="work-panel") as column:
+        Static(heading("Work on this session", WORK))
+        words = Static("", elem_id="session-work")
+        counted = gr.CheckboxGroup(
+            [], label="Annotators who count in the result", info=COUNTED, visible=False, elem_id="counted-annotators"
+        )
+        with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
+            settler = gr.Textbox(
+                label="Who may settle disagreements", max_lines=1, placeholder="a name", elem_id="settler", scale=2
+            )
+            choose = gr.Button("Let them settle", size="sm", elem_id="settler-choose", min_width=140)
+            dismiss = gr.Button("Not any more", size="sm", elem_id="settler-dismiss", min_width=120)
+        mark = gr.Textbox(visible=False)
+    outputs = [mark, column, words, counted]
 
     def draw_work(name: str | None) -> list[Any]:
         return work_updates(ctx, name)
@@ -79,19 +78,16 @@ def work_mark(ctx: Context, name: str | None) -> str:
 
 
 def work_updates(ctx: Context, name: str | None) -> list[Any]:
-    """The mark, the words, and the controls with what is chosen now."""
-    hidden = gr.update(visible=False)
+    """The mark, whether there is a panel at all, the words, and the annotators with those who count now."""
     try:
         state = dashboard(ctx.home, name or "")
-    except UserError as error:
-        words = empty(*NO_SESSION) if not name else empty("Not there yet", error.message, error.remedy)
-        return [f"{name}:", words, *[hidden] * 4]
+    except UserError:  # none is chosen, its job has not begun yet, or the labels cannot be read, which the tab says
+        return [f"{name}:", gr.update(visible=False), gr.skip(), gr.skip()]
     people = [person["name"] for person in state["people"]]
     counting = [person["name"] for person in state["people"] if not person["left_out"]]
-    shown = gr.update(visible=True)
     return [
-        work_mark(ctx, name), work_html(state), gr.update(choices=people, value=counting, visible=bool(people)),
-        shown, shown, shown,
+        work_mark(ctx, name), gr.update(visible=True), work_html(state),
+        gr.update(choices=people, value=counting, visible=bool(people)),
     ]  # fmt: skip
 
 

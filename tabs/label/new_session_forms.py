@@ -25,15 +25,16 @@ class NewSession:
 
     def __init__(self, ctx: Context):
         self.ctx = ctx
-        Static(heading("New session", "Answers judged without knowing whose they are."))
         with gr.Tabs(elem_classes="wb-subtabs", elem_id="new-session"):
             with gr.Tab("Models answer"):
+                Static(heading("New session", "Two or more models answer the same prompts; people judge blind."))
                 self.form = Form(Generate, ctx.choices, first=("prompts",), elem_id="label-form")
                 self.start = gr.Button(
                     "Generate answers", variant="primary", elem_id="label-start", elem_classes="wb-start"
                 )
                 Static(hint(MAKER))
             with gr.Tab("Import answers"):
+                Static(heading("New session", "Answers you have, or pairs of a dataset, are judged blind."))
                 self.imports = Form(ImportAnswers, ctx.choices, elem_id="import-answers-form")
                 self.file = gr.File(
                     label="Or files of such lines",

@@ -43,22 +43,29 @@ class SessionSettings(LabellingSettings):
     )  # fmt: skip
 
 
+NONE_CHOSEN = "wb-none-chosen"
+"""The class of what is not shown while no session is chosen. It is there all the same: what was never drawn cannot be
+filled."""
 Fold = tuple[list[Any], Callable[[str], list[Any]]]
 """What of a fold shows the session, and the values of that for a session there is."""
 
 
-def follow_session(ctx: Context, session: gr.Dropdown, folds: Sequence[Fold]) -> None:
-    """Fills the folds when a session is chosen, or has come into being since; not again, for somebody may be typing."""
+def follow_session(ctx: Context, session: gr.Dropdown, column: gr.Column, folds: Sequence[Fold]) -> None:
+    """Fills the folds of a column, and shows it, when a session is chosen, or has come into being since; not again, for
+    somebody may be typing."""
     loaded = gr.Textbox(visible=False)
-    outputs = [loaded, *(output for parts, _ in folds for output in parts)]
+    outputs = [loaded, column, *(output for parts, _ in folds for output in parts)]
 
     def fill_folds(before: str, name: str | None) -> list[Any]:
-        if not name or name == before:
+        if (name or "") == before:
             return [gr.skip()] * len(outputs)
+        hidden = ["", gr.update(elem_classes=[NONE_CHOSEN]), *[gr.skip()] * (len(outputs) - 2)]
+        if not name:
+            return hidden
         try:
-            return [name, *(value for _, shown in folds for value in shown(name))]
+            return [name, gr.update(elem_classes=[]), *(value for _, shown in folds for value in shown(name))]
         except UserError:  # its job has not begun yet, or the labels cannot be read, which the tab says
-            return ["", *[gr.skip()] * (len(outputs) - 1)]
+            return hidden
 
     session.change(guarded(fill_folds), [loaded, session], outputs, queue=False, **QUIET)
     ctx.on_change.append((fill_folds, [loaded, session], outputs))

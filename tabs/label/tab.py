@@ -7,7 +7,14 @@ from tabs.label.dashboard_panel import dashboard_panel
 from tabs.label.database_problem import trouble_panel
 from tabs.label.new_session_forms import NewSession
 from tabs.label.result import result_panel
-from tabs.label.session_folds import adding_fold, checks_fold, follow_session, guidelines_fold, settings_fold
+from tabs.label.session_folds import (
+    NONE_CHOSEN,
+    adding_fold,
+    checks_fold,
+    follow_session,
+    guidelines_fold,
+    settings_fold,
+)
 from tabs.label.session_head import session_head
 from tabs.label.session_list import session_list
 from tabs.label.voting import voting_panel
@@ -33,8 +40,7 @@ def build(ctx: Context) -> None:
                 session, annotator = voting_panel(ctx)
                 notes_panel(ctx, "session", session)
             adjudication_panel(ctx, session, annotator)
-            with gr.Column(elem_classes="wb-panel"):
-                dashboard_panel(ctx, session)
+            dashboard_panel(ctx, session)
             with gr.Column(elem_classes="wb-panel"):
                 result_panel(ctx, session, annotator)
             with gr.Column(elem_classes="wb-panel"):
@@ -44,9 +50,10 @@ def build(ctx: Context) -> None:
                 )  # fmt: skip
     with owner:
         session_head(ctx, session)
-        folds = guidelines_fold(ctx, session), settings_fold(ctx, session), checks_fold(ctx, session)
-        adding_fold(ctx, session, panel)
-        follow_session(ctx, session, folds)
+        with gr.Column(elem_classes=[NONE_CHOSEN], elem_id="session-folds") as column:
+            folds = guidelines_fold(ctx, session), settings_fold(ctx, session), checks_fold(ctx, session)
+            adding_fold(ctx, session, panel)
+        follow_session(ctx, session, column, folds)
     new.wire(panel, session)
     for listed in tables:
         listed.input(
