@@ -22,6 +22,7 @@ from tabs.shell.elements import error_box, header
 from tabs.shell.kit import Static
 from tabs.shell.plugin_part import plugin_part, plugin_problems
 from tabs.shell.tab_registry import all_tabs
+from workbench.core.collector import hold_collections
 from workbench.core.errors import UserError
 from workbench.core.hardware import cached_hardware
 from workbench.people.roles import Role
@@ -71,6 +72,7 @@ PAGES = {Role.OWNER: compose, Role.ANNOTATOR: annotator_page, Role.VIEWER: viewe
 def main() -> None:
     """Serves the page until interrupted; exits with the error when it cannot."""
     return_free_memory()
+    hold_collections()
     try:
         serve(PAGES)
     except UserError as error:

@@ -27,6 +27,7 @@ from workbench.people.invitations import accept_invitation, invite, invite_first
 from workbench.preferences import store, tables
 
 PASSWORD = "correct horse battery"
+LONGEST_PAUSE = 8.0
 PULSE_SECONDS = 2.0
 """What a page waits between two looks at what changed."""
 GONE = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.TimeoutException)
@@ -118,20 +119,21 @@ class AnnotatorPage:
         raise AssertionError("the queue ended without an answer")
 
     async def call(self, component: int, function: str, **query: Any) -> dict[str, Any]:
-        """A server function's answer, asked for until a server answers, as the page's Retry does."""
+        """A server function's answer, asked for until a server answers, with the pauses that the page makes."""
         body = {"data": query, "component_id": component, "fn_name": function, "session_hash": self.hash}
-        while True:
+        for tries in itertools.count():
             began = time.perf_counter()
             try:
                 reply = await self.client.post("/gradio_api/component_server/", json=body)
-            except GONE:
-                await asyncio.sleep(0.5)
+            except GONE:  # as `retryPause` of assets/js/lib/polling.js
+                await asyncio.sleep(min(LONGEST_PAUSE, 1.5 * 2 ** min(tries, 9)) * self.random.uniform(0.2, 1))
                 continue
             assert reply.status_code == 200, f"{function}: {reply.status_code} {reply.text[:200]}"
             if self.measuring.is_set():
                 self.found.seconds.setdefault(function, []).append(time.perf_counter() - began)
             answer: dict[str, Any] = reply.json()
             return answer
+        raise AssertionError("it is asked without end")
 
     async def ask(self, function: str, **query: Any) -> dict[str, Any]:
         return await self.call(self.pad, function, session=SESSION, annotator=self.name, **query)
@@ -139,12 +141,14 @@ class AnnotatorPage:
     async def look(self) -> None:
         """What the page does beside the pad for as long as it is open."""
         mark = ""
+        await asyncio.sleep(self.random.uniform(0, PULSE_SECONDS))  # the pages were opened one after another
         while True:
             mark = (await self.call(self.pulse, "changes", mark=mark))["mark"]
             await asyncio.sleep(PULSE_SECONDS)
 
     async def vote_all(self, plan: Plan) -> None:
         """Votes until no pair is left for this person."""
+        await asyncio.sleep(self.random.uniform(0, plan.think))  # people do not begin in the same moment
         reply = await self.ask("next_pair")
         while True:
             item = reply.get("item")

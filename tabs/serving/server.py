@@ -23,6 +23,7 @@ from tabs.serving.permissions import page_name, restrict_functions
 from tabs.shell.scripts import script_route
 from tabs.shell.styles import theme_routes
 from tabs.shell.theme import HEAD, role_tag, theme
+from workbench.core.collector import keep_for_good
 from workbench.core.errors import UserError
 from workbench.people.roles import Role
 
@@ -97,6 +98,7 @@ def run_server(app: ASGIApp, bound: socket.socket, started: Callable[[], None]) 
     has taken the port meanwhile."""
     config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = _Server(config)
+    keep_for_good()
     with _port_said(bound.getsockname()[1]):
         bound.listen(MOST_WAITING_CALLS)
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -26,6 +26,7 @@ from tabs.serving.uploads import UploadQuota
 from tabs.shell.context import Context
 from workbench.chat.service import ChatService
 from workbench.core.change_log import acting_as
+from workbench.core.collector import keep_for_good
 from workbench.core.home import Home
 from workbench.core.paths import PathGate
 from workbench.jobs.job import Job
@@ -112,6 +113,7 @@ class Site:
                 prepared = await anyio.to_thread.run_sync(self._compose, serving)
                 await self._begin(prepared.pages)
                 self._prepared = prepared
+                keep_for_good()
 
     async def switch(self, person: str) -> None:
         """From the next request on everybody logs in, after `prepare`; `person` is who switched accounts on."""

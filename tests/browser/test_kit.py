@@ -337,6 +337,20 @@ def test_a_lost_connection_keeps_the_choice(show: Open, lab: Lab) -> None:
     assert [vote["choice"] for vote in lab.votes] == ["both_bad"]
 
 
+def test_a_vote_that_reached_no_server_is_tried_again_by_itself(show: Open, lab: Lab) -> None:
+    page = show("Label")
+    pad = page.locator(".wb-vote-pad")
+    expect(pad).to_have_attribute("data-item", "pair-0")
+    calls = re.compile("/component_server")
+    page.route(calls, lambda route: route.abort())
+    page.keyboard.press("t")
+    expect(pad.get_by_role("alert")).to_contain_text("tried again until the server answers")
+    page.unroute(calls)
+    expect(pad).to_have_attribute("data-item", "pair-1", timeout=30_000)
+    expect(pad.get_by_role("alert")).to_be_hidden()
+    assert [vote["choice"] for vote in lab.votes] == ["tie"]
+
+
 def test_keys_do_nothing_while_typing_repeating_or_on_another_tab(show: Open, lab: Lab) -> None:
     page = show("Label")
     pad = page.locator(".wb-vote-pad")

@@ -21,6 +21,7 @@ from workbench.cli.commands import COMMANDS, GROUPS
 from workbench.cli.screen import screen_stream, tell
 from workbench.cli.shared import Invocation, Invoked, Unopened, option
 from workbench.core.change_log import acting_as, command_line_person
+from workbench.core.collector import hold_collections
 from workbench.core.errors import suggestion
 from workbench.core.home import Home, default_root
 
@@ -170,4 +171,5 @@ def demo(
 
 def serve(*, invoked: Invoked) -> None:
     """Serves the page until interrupted."""
+    hold_collections()
     importlib.import_module(PAGE).main()  # by its name: nothing here knows the page

@@ -90,7 +90,7 @@ function Failure({ state, act }) {
   const choice = choiceText(failed.choice, state);
   return html`<div class="wb-error" role="alert">
     <strong>${failed.text}</strong>
-    <div>${choice ? words("kept", { choice }) : ""}</div>
+    <div>${choice ? words("kept", { choice }) : ""} ${failed.isRetrying ? words("retrying") : ""}</div>
     <div class="wb-vote-actions">
       <button type="button" class="wb-button is-primary" onClick=${act.retry}>${words("retry")}<kbd aria-hidden="true" class="is-letter">R</kbd></button>
       <button type="button" class="wb-button" onClick=${act.drop}>${words(choice ? "drop_vote" : "reload")}</button>

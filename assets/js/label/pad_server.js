@@ -1,6 +1,6 @@
 /* Part of VotePad: calls to the server, and the time a person has looked at the pair. */
 import { isVisible } from "../lib/dom.js";
-import { unreachedText } from "../lib/login.js";
+import { isWorthRetrying, unreachedText } from "../lib/login.js";
 import { idleClock } from "./idle_clock.js";
 
 /** @import { Reply } from "./pad_state.js" */
@@ -9,16 +9,18 @@ const TIMEOUT = 10000;
 const SIGNS = ["keydown", "pointermove", "pointerdown", "wheel", "scroll", "touchstart"];
 
 /**
- * The server's answer, or one with `error` when there was none in time.
+ * The server's answer, or one with `error` when there was none in time; `unreached` if another try may bring one.
  * @param {Promise<Reply | null>} call
  * @param {string} lateText
  * @returns {Promise<Reply>}
  */
 export async function answerOf(call, lateText) {
   /** @type {Promise<Reply>} */
-  const late = new Promise((resolve) => setTimeout(() => resolve({ error: lateText }), TIMEOUT));
-  const reply = await Promise.race([call.catch((error) => ({ error: String(error?.message || error) })), late]);
-  return reply || { error: unreachedText() };
+  const late = new Promise((resolve) => {
+    setTimeout(() => resolve({ error: lateText, unreached: true }), TIMEOUT);
+  });
+  const reply = await Promise.race([call.catch(() => null), late]);
+  return reply || { error: unreachedText(), unreached: isWorthRetrying() };
 }
 
 /**

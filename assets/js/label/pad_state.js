@@ -20,9 +20,9 @@ import { wordsOf } from "./words.js";
 /** @typedef {"" | "guidelines" | "own_votes" | "keys" | "flag"} DialogName */
 /**
  * What the server answers: `error`, or the pair and what may be done. `wait` is the seconds after which it is worth asking
- * again, 0 for never; `held` answers whether the pair still lies open here.
+ * again, 0 for never; `held` answers whether the pair still lies open here; `unreached` says that no server answered.
  * @typedef {{
- *   error?: string | null, item?: Pair | null, title?: string, message?: string, wait?: number, can_undo?: boolean,
+ *   error?: string | null, unreached?: boolean, item?: Pair | null, title?: string, message?: string, wait?: number, can_undo?: boolean,
  *   note?: string, saved?: boolean, next_error?: string, held?: boolean, ask?: Ask, words?: WordTable,
  *   pace?: { judged: number, seconds: number }, feedback?: Feedback | null, votes?: OwnVote[], version?: number,
  *   text?: string,
@@ -30,11 +30,12 @@ import { wordsOf } from "./words.js";
  */
 /**
  * `lines` are shown in place of a pair; `row` is where keys choose; `current` the ranked answer that keys move; `failed`
- * what waits for another try.
+ * what waits for another try, by itself if `isRetrying`.
  * @typedef {{
  *   words: Words, language: string, ask: Ask, pair: Pair | null, draft: Draft, row: number, current: number,
  *   lines: string[] | null, hasBody: boolean, note: string, said: string, news: string, missing: string[],
- *   failed: { text: string, again: () => void, choice: string } | null, busy: boolean, sent: string, canUndo: boolean,
+ *   failed: { text: string, again: () => void, choice: string, isRetrying: boolean } | null, busy: boolean, sent: string,
+ *   canUndo: boolean,
  *   pace: { judged: number, seconds: number }, isPaused: boolean, editing: "" | Side, feedback: Feedback | null,
  *   dialog: DialogName, guidelines: string, guidelinesChanged: boolean, ownVotes: OwnVote[], letters: boolean,
  *   share: number,

@@ -2,7 +2,7 @@
 import { outliving, storage, uuid } from "../lib/browser.js";
 import { rootOf } from "../lib/component.js";
 import { isVisible } from "../lib/dom.js";
-import { poll } from "../lib/polling.js";
+import { poll, retryPause } from "../lib/polling.js";
 import { createElement, render } from "../lib/preact.js";
 import { missingParts, openRow } from "./ballot.js";
 import { dropDraft, isEmpty, newDraft, readDraft, writeDraft } from "./drafts.js";
@@ -33,6 +33,7 @@ export function mount({ element, props, server, watch }) {
     waiting = 0,
     since = 0,
     lost = 0,
+    tries = 0,
     isStarting = false;
   state.letters = hasLetters();
   const clock = attentionClock(element, () => Boolean(state.pair && !state.isPaused && !isReading()));
@@ -122,12 +123,20 @@ export function mount({ element, props, server, watch }) {
   }
 
   /**
-   * @param {string} text
+   * Say what went wrong; what reached no server is tried again until one answers.
+   * @param {Reply} reply
    * @param {() => void} again
    * @param {string} [choice] of the vote that waits
    */
-  function fail(text, again, choice = "") {
-    update({ failed: { text, again, choice }, said: "", hasBody: true });
+  function fail({ error, unreached = false }, again, choice = "") {
+    const failed = { text: error || state.words("not_saved"), again, choice, isRetrying: unreached };
+    update({ failed, said: "", hasBody: true });
+    if (!unreached) return;
+    tries += 1;
+    // what is said stays meanwhile, so that it is read aloud once
+    setTimeout(() => {
+      if (root.isConnected && state.failed === failed && !state.busy) again();
+    }, retryPause(tries));
   }
 
   /* ---- talking to the server ----------------------------------------------------------------------------- */
@@ -141,7 +150,11 @@ export function mount({ element, props, server, watch }) {
   const readKey = () => `workbench.guidelines.${session}`;
 
   /** @param {Promise<Reply | null>} call */
-  const ask = (call) => answerOf(call, state.words("no_answer"));
+  async function ask(call) {
+    const reply = await answerOf(call, state.words("no_answer"));
+    if (!reply.unreached) tries = 0;
+    return reply;
+  }
 
   /**
    * Run a request; while one is under way, keys and buttons do nothing.
@@ -162,7 +175,7 @@ export function mount({ element, props, server, watch }) {
     return request(async (isCurrent) => {
       const reply = await ask(server.next_pair(who()));
       if (!isCurrent()) return;
-      if (reply.error) fail(reply.error, load);
+      if (reply.error) fail(reply, load);
       else show(reply);
     });
   }
@@ -184,7 +197,7 @@ export function mount({ element, props, server, watch }) {
       const reply = await ask(server.cast_vote(vote));
       if (!isCurrent()) return;
       if (reply.error || !reply.saved) {
-        fail(reply.error || state.words("not_saved"), () => send(vote), vote.choice);
+        fail(reply, () => send(vote), vote.choice);
         return;
       }
       dropDraft(storage, session ?? "");
@@ -192,7 +205,7 @@ export function mount({ element, props, server, watch }) {
       const { item, feedback } = reply;
       if (feedback) {
         pending = reply;
-        update({ feedback, missing: [], editing: "" });
+        update({ feedback, missing: [], editing: "", failed: null });
       } else after(reply);
       const { words } = state;
       update({ said: item ? words("saved_count", { done: item.done, total: item.total }) : words("saved") });
@@ -202,7 +215,7 @@ export function mount({ element, props, server, watch }) {
   /** What follows a vote. @param {Reply} reply */
   function after(reply) {
     show(reply);
-    if (reply.next_error) fail(reply.next_error, load);
+    if (reply.next_error) fail({ error: reply.next_error }, load);
   }
 
   /** @param {number} [event] the latest vote without it */
@@ -215,7 +228,7 @@ export function mount({ element, props, server, watch }) {
         const reply = await ask(server.undo_vote({ ...who(), ...query }));
         if (!isCurrent()) return;
         if (reply.error) {
-          fail(reply.error, attempt);
+          fail(reply, attempt);
           return;
         }
         show(reply);
@@ -302,7 +315,7 @@ export function mount({ element, props, server, watch }) {
     if (reply.held !== false || asked !== session || openToken() !== token || state.busy) return HOLD;
     lost += 1;
     if (lost > 2) {
-      fail(state.words("no_cookie"), load);
+      fail({ error: state.words("no_cookie") }, load);
       return IDLE;
     }
     if (pending) return HOLD;

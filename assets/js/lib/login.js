@@ -105,6 +105,9 @@ async function look() {
 document.addEventListener("visibilitychange", look);
 window.addEventListener("focus", look);
 
+/** Whether a call that came to nothing may get through later as it is. */
+export const isWorthRetrying = () => !ended && !outdated;
+
 /** Why a call came to nothing. */
 export const unreachedText = () =>
   ended ? "Your login has ended. Log in again in another tab." : "The server could not be reached.";

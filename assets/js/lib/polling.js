@@ -1,5 +1,16 @@
 import { isVisible } from "./dom.js";
 
+const LONGEST_PAUSE = 8000;
+
+/**
+ * Milliseconds to wait after so many tries in vain: twice as long each time, up to a limit, and at random, so that the
+ * pages of many people do not all ask in the moment their server is back.
+ * @param {number} tries from 1
+ * @param {() => number} [random]
+ */
+export const retryPause = (tries, random = Math.random) =>
+  Math.round(Math.min(LONGEST_PAUSE, 1500 * 2 ** (tries - 1)) * (0.2 + 0.8 * random()));
+
 /**
  * Call `step` for as long as `element` is in the page and can be seen. `step` resolves to the pause in
  * milliseconds before its next call. Returns a function that makes the next call happen now.
@@ -24,7 +35,7 @@ export function poll(element, step) {
         pause = (await step()) || 1000;
       } catch (error) {
         console.error(error);
-        pause = 2000;
+        pause = retryPause(1);
       }
       running = false;
     }
