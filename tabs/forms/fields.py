@@ -37,7 +37,8 @@ def drawn(field: DescribedField) -> dict[str, Any]:
         "above": "exclusiveMinimum" in bounds, "below": "exclusiveMaximum" in bounds, "whole": field.type == "integer",
         "many": field.type == "array", "default": default or "" if kind == "yaml" else default,
         "required": field.required, "optional": field.optional, "advanced": field.advanced, "group": field.group,
-        "shown_if": field.shown_if, "labels": field.labels, "limit": field.limit, "long": field.control == "text",
+        "shown_if": field.shown_if, "labels": field.labels, "limit": field.limit,
+        "long": field.control in ("text", "markdown"), "markdown": field.control == "markdown",
     }  # fmt: skip
     if field.ref:
         # a model can be written as no list has it: over another base, by its hub id

@@ -37,7 +37,7 @@ class NewSession:
                 Static(heading("New session", "Answers you have, or pairs of a dataset, are judged blind."))
                 self.imports = Form(ImportAnswers, ctx.choices, elem_id="import-answers-form")
                 self.file = gr.File(
-                    label="Or files of such lines",
+                    label="Answers from files of such lines, instead",
                     type="filepath",
                     file_count="multiple",
                     height=120,

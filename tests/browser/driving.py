@@ -120,6 +120,11 @@ def fill(page: Page, label: str, value: str, form: str = "body") -> None:
     box.press("Tab")
 
 
+def fold(page: Page, title: str, form: str) -> None:
+    """Opens a group of a form's settings, or closes it."""
+    page.locator(f"{form} .wb-form-group > summary").filter(has=page.get_by_text(title, exact=True)).click()
+
+
 def pick(page: Page, form: str, label: str, *values: str) -> None:
     """Chooses one value of a form's list after another."""
     for value in values:

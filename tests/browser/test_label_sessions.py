@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from driving import App, fill, serving, shot, tab, until
+from driving import App, fill, fold, serving, shot, tab, until
 from playwright.sync_api import Browser, expect
 
 from tests.toys import toy_home
@@ -43,10 +43,15 @@ def test_a_session_is_made_paused_edited_resumed_cloned_and_archived(app: App, b
     lines = [{"prompt": f"q{n}", "answers": {"one": f"yes {n}", "two": f"I am ChatGPT {n}"}} for n in range(4)]
     fill(page, "Session name", NAME, FORM)
     fill(page, "Answers", "\n".join(map(json.dumps, lines)), FORM)
-    fill(page, "Guidelines", "Be kind.", FORM)
+    written = page.locator(FORM)
+    for title in ("Guidelines", "Votes", "Votes per pair, gold questions"):
+        fold(page, title, FORM)
+    fill(page, "Guidelines", "Be **kind**.", FORM)
+    expect(written.get_by_role("group", name="Preview of Guidelines").locator("strong")).to_have_text("kind")
     fill(page, "Aspects", "tone\ntruth", FORM)
-    page.locator(f"{FORM} > * summary").last.click()
     fill(page, "Gold and training questions", GOLD, FORM)
+    fold(page, "Votes", FORM)
+    expect(written.locator("summary", has_text="Votes").first).to_contain_text("aspects tone, truth")
     page.locator("#import-answers-start").click()
     head = page.locator("#session-head")
     expect(head.locator(".wb-chip")).to_have_text("open", timeout=60_000)
@@ -60,7 +65,7 @@ def test_a_session_is_made_paused_edited_resumed_cloned_and_archived(app: App, b
     expect(head.locator(".wb-chip")).to_have_text("paused")
     assert next_item(app.home, NAME, by("ann")) is None
     page.locator("#fold-guidelines > button").click()
-    expect(page.locator("#guidelines-text textarea")).to_have_value("Be kind.")
+    expect(page.locator("#guidelines-text textarea")).to_have_value("Be **kind**.")
     page.locator("#guidelines-text textarea").fill("Be strict.")
     page.locator("#guidelines-save").click()
     expect(page.locator("#guidelines-versions")).to_contain_text("local")
@@ -94,6 +99,7 @@ def test_settings_change_beside_votes_and_an_archived_session_leaves_the_list(ap
     head = page.locator("#session-head")
     expect(head.locator("h2")).to_have_text(NAME)
     form = page.locator("#session-settings")
+    fold(page, "Votes", "#session-settings")
     expect(form.get_by_label("Aspects", exact=True)).to_have_value("tone\ntruth")
     fill(page, "Aspects", "tone", "#session-settings")
     page.locator("#settings-save").click()

@@ -4,6 +4,7 @@ import {
   blankWords,
   boundsSentence,
   defaultWords,
+  groupWords,
   knownChoices,
   methodWords,
   settingWords,
@@ -69,6 +70,24 @@ test("a default is said in words", () => {
     [tuner, "LORA"],
   ];
   for (const [given, text] of cases) assert.equal(defaultWords(field(given)), text);
+});
+
+test("a group says what is set in it, and that nothing is", () => {
+  const graded = field({ name: "graded", label: "Graded votes", kind: "flag", default: false });
+  const aspects = field({ name: "aspects", label: "Aspects", kind: "lines", default: [] });
+  const share = field({ name: "share", label: "Share", kind: "number", default: 0.2, shown_if: { graded: true } });
+  const note = field({ name: "note", label: "Note", default: "", long: true });
+  const all = [graded, aspects, share, note];
+  /** @type {[Field[], Record<string, any>, string][]} */
+  const cases = [
+    [all, {}, "default"],
+    [[note], {}, "none"],
+    [[note], { note: "one\n\ntwo" }, "2 lines"],
+    [all, { graded: true, aspects: ["a", "b"], note: "one" }, "graded votes · aspects a, b · note: 1 line"],
+    [all, { share: 0.5 }, "default"], // without effect
+    [all, { graded: true, share: 0.5 }, "graded votes · share 0.5"],
+  ];
+  for (const [group, settings, words] of cases) assert.equal(groupWords(group, all, settings), words);
 });
 
 test("what a number may be is a sentence", () => {

@@ -78,7 +78,7 @@ def _walk(fields: Iterable[DescribedField], above: Setting) -> Iterator[Setting]
 def _kind(field: DescribedField) -> Kind:
     if field.choices:
         return "choice"
-    if field.control == "text":
+    if field.control in ("text", "markdown"):
         return "document"
     if field.type == "array" and field.item and field.item.type in ("string", "integer", "number"):
         return "texts"

@@ -12,6 +12,7 @@ STRENGTHS = {1: "slightly", 2: "clearly", 3: "much"}
 """The grades of a vote by their number; 0 is a vote without a grade."""
 MOST_ASPECTS = 8
 MOST_VOTERS = 500
+MOST_NAME_CHARACTERS = 80
 Language = Literal["en", "de", "fr", "es"]
 LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español"}
 
@@ -19,73 +20,73 @@ LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Españo
 class LabellingSettings(Spec):
     """Guidelines, kinds of votes, checks and who may vote; guidelines here are the first version."""
 
-    guidelines: Annotated[str, Display(control="text")] = Field(
+    guidelines: Annotated[str, Display(control="markdown", group="Guidelines")] = Field(
         "", max_length=20_000, title="Guidelines",
         description="What makes an answer better, in Markdown; shown with a key while people judge.",
     )  # fmt: skip
-    graded: bool = Field(
+    graded: Annotated[bool, Display(group="Votes")] = Field(
         False, title="Graded votes",
         description="A vote also says by how much the answer is better: slightly, clearly or much.",
     )  # fmt: skip
-    aspects: list[str] = Field(
+    aspects: Annotated[list[str], Display(group="Votes")] = Field(
         [], max_length=MOST_ASPECTS, title="Aspects",
         description="Each is judged by itself besides the vote, such as helpfulness or correctness.",
     )  # fmt: skip
-    rationale: Literal["off", "optional", "required"] = Field(
+    rationale: Annotated[Literal["off", "optional", "required"], Display(group="Votes")] = Field(
         "off", title="Reasons", description="Whether people write why they voted as they did."
     )
-    edits: bool = Field(
+    edits: Annotated[bool, Display(group="Votes")] = Field(
         False, title="Edit answers",
         description="People may rewrite an answer into a better one: it becomes the chosen answer, with its author.",
     )  # fmt: skip
-    ranking: bool = Field(
+    ranking: Annotated[bool, Display(group="Votes")] = Field(
         False, title="Rank all answers",
         description="Three or more answers to a prompt are put in order at once, instead of pairs.",
     )  # fmt: skip
     pair_choice: Annotated[
-        Literal["random", "balanced", "informative"], Display(group="Order of pairs", advanced=True)
+        Literal["random", "balanced", "informative"], Display(group="Order of pairs")
     ] = Field(
         "random", title="Choice of pairs",
         description="Which pair comes next: at random, from the models compared least so far, or where a vote tells "
         "most about the ratings.",
     )  # fmt: skip
     random_share: Annotated[
-        float, Display(group="Order of pairs", advanced=True, shown_if={"pair_choice": "informative"})
+        float, Display(group="Order of pairs", shown_if={"pair_choice": "informative"})
     ] = Field(
         0.2, ge=0, le=1, title="Random share",
         description="Share of the pairs that is drawn at random all the same, so that the ratings stay honest.",
     )  # fmt: skip
-    check_every: Annotated[int, Display(unit="votes", group="Checks", advanced=True)] = Field(
+    check_every: Annotated[int, Display(unit="votes", group="Checks")] = Field(
         10, ge=2, le=1000, title="A check every",
         description="One gold question or attention check comes after about so many votes, where the session has any.",
     )  # fmt: skip
-    attention_checks: Annotated[int, Display(group="Checks", advanced=True)] = Field(
+    attention_checks: Annotated[int, Display(group="Checks")] = Field(
         0, ge=0, le=100, title="Attention checks",
         description="Questions made from the answers themselves: one of the two answers belongs to another prompt.",
     )  # fmt: skip
-    voters: Annotated[list[str], Display(group="People", advanced=True)] = Field(
+    voters: Annotated[list[str], Display(group="Annotators and deadline")] = Field(
         [], max_length=MOST_VOTERS, title="Who may vote", description="Names of annotators; empty means everybody."
     )
-    deadline: Annotated[str, Display(group="People", advanced=True)] = Field(
+    deadline: Annotated[str, Display(group="Annotators and deadline")] = Field(
         "", title="Deadline",
         description="Votes are taken up to this day, such as 2027-01-31, or time (UTC), such as 2027-01-31T18:00.",
     )  # fmt: skip
-    language: Annotated[Language, Display(group="Page", advanced=True, labels=LANGUAGES)] = Field(
+    language: Annotated[Language, Display(group="What annotators see", labels=LANGUAGES)] = Field(
         "en", title="Language", description="Language of the page on which people judge."
     )
-    whole_conversation: Annotated[bool, Display(group="Page", advanced=True)] = Field(
+    whole_conversation: Annotated[bool, Display(group="What annotators see")] = Field(
         True,
         title="Whole conversation",
         description="Earlier turns and the system prompt are shown, too.",
     )
-    raw_text: Annotated[bool, Display(group="Page", advanced=True)] = Field(
+    raw_text: Annotated[bool, Display(group="What annotators see")] = Field(
         False, title="Raw text", description="Answers are shown as they were written, without Markdown being drawn."
     )
-    mask_names: Annotated[bool, Display(group="Page", advanced=True)] = Field(
+    mask_names: Annotated[bool, Display(group="What annotators see")] = Field(
         False, title="Mask names of models",
         description="Where an answer names a model or its maker, the name is covered while people judge.",
     )  # fmt: skip
-    draft: Annotated[bool, Display(group="Page", advanced=True)] = Field(
+    draft: Annotated[bool, Display(group="Annotators and deadline")] = Field(
         False, title="Begin as a draft", description="Nobody can vote before the session is opened."
     )
 
@@ -94,10 +95,13 @@ class LabellingSettings(Spec):
     def _distinct(cls, names: list[str]) -> list[str]:
         """Names with single spaces; refused when one is empty, too long or stands twice."""
         cleaned = [" ".join(name.split()) for name in names]
-        if any(not name or len(name) > 80 or not name.isprintable() for name in cleaned):
-            raise ValueError("Each needs 1 to 80 letters.")
-        if len({name.casefold() for name in cleaned}) < len(cleaned):
-            raise ValueError("One of them stands twice.")
+        seen: set[str] = set()
+        for name in cleaned:
+            if not name or len(name) > MOST_NAME_CHARACTERS or not name.isprintable():
+                raise ValueError(f"{name[:40]!r}: each needs 1 to {MOST_NAME_CHARACTERS} letters.")
+            if name.casefold() in seen:
+                raise ValueError(f"{name!r} stands twice.")
+            seen.add(name.casefold())
         return cleaned
 
     @field_validator("deadline")

@@ -4,17 +4,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from workbench.core.display import ADVANCED, Display
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.preferences.labelling_settings import LabellingSettings
 
 MOST_CHECK_CHARACTERS = 500_000
+REPEATS = "Votes per pair, gold questions"
 CHECKS_HELP = (
     "Questions whose answer is known, a JSON object a line with prompt, better, worse and, if wanted, kind ('gold', or "
     "'training' for a round before the real ones), equal (true: both are equally good) and explanation."
 )
 VotesPerPair = Annotated[
-    int, ADVANCED,
+    int, Display(group=REPEATS),
     Field(
         ge=1, le=50, title="Votes per pair",
         description="How many annotators judge each pair: more show how far they agree.",
@@ -24,7 +25,7 @@ AskedOfVoters = Annotated[
     LabellingSettings, Field(title="Labelling", description="What people are asked when they judge the answers.")
 ]
 KnownQuestions = Annotated[
-    str, Display(control="text", advanced=True),
+    str, Display(control="text", group=REPEATS),
     Field(max_length=MOST_CHECK_CHARACTERS, title="Gold and training questions", description=CHECKS_HELP),
 ]  # fmt: skip
 

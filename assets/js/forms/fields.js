@@ -1,6 +1,6 @@
 /* The fields of a spec as components: each control in its frame, those of groups and methods within, advanced ones folded
    away. They hold nothing but what is being typed: settings come in as props, changes go out by `change`. */
-import { createElement, html, useId, useRef } from "../lib/preact.js";
+import { classes, createElement, html, useId, useRef } from "../lib/preact.js";
 import { ChoiceControl, FlagControl, SharesControl, TicksControl } from "./controls/choice.js";
 import { OneControl, SeveralControl } from "./controls/picker.js";
 import { Select } from "./controls/select.js";
@@ -16,7 +16,7 @@ import {
 } from "./controls/text.js";
 import { useTyped } from "./controls/typed.js";
 import { FieldFrame, ResetButton } from "./frame.js";
-import { defaultWords, methodWords } from "./setting_words.js";
+import { defaultWords, groupWords, methodWords } from "./setting_words.js";
 import {
   alike,
   applies,
@@ -136,8 +136,9 @@ function keptMethod(field, kept) {
 }
 
 /**
- * The settings that there are: advanced ones are folded away under `more`, by their groups (those of none first); those
- * without effect are hidden. `fold` remembers whether it is open when all is drawn anew.
+ * The settings that there are: those of a group in a fold of its name; advanced ones are folded away under `more`, by
+ * their groups (those of none first); those without effect are hidden. `fold` remembers whether it is open when all is
+ * drawn anew.
  * @param {FieldsProps & { more?: string, fold?: { isOpen: boolean } }} props
  */
 export function Fields({ fields, values, change, context, path, more = "More settings", fold }) {
@@ -150,17 +151,26 @@ export function Fields({ fields, values, change, context, path, more = "More set
       return createElement(SettingField, { key: field.name, field, values, change, context, path, isHidden });
     })}
   </div>`;
-  const advanced = fields.filter((field) => field.advanced);
-  const groups = [...new Set(advanced.map(({ group }) => group))].sort(
-    (a, b) => Number(Boolean(a)) - Number(Boolean(b)),
-  );
+  const advanced = fields.filter((field) => field.advanced),
+    usual = fields.filter((field) => !field.advanced);
+  const groups = groupsOf(advanced).sort((a, b) => Number(Boolean(a)) - Number(Boolean(b)));
   const changed = advanced.filter((field) => isAnyChanged(field, values[field.name])).length;
   /** @param {{ currentTarget: HTMLDetailsElement }} event */
   const onToggle = ({ currentTarget: details }) => {
     opened.isOpen = details.open;
   };
   return [
-    grid(fields.filter((field) => !field.advanced)),
+    grid(usual.filter((field) => !field.group)),
+    ...groupsOf(usual)
+      .filter(Boolean)
+      .map((title) => {
+        const within = usual.filter((field) => field.group === title);
+        const isBad = within.some(({ name }) =>
+          context.problems.some((problem) => leadsTo([...path, name], problem.path)),
+        );
+        const words = isBad ? "needs a change" : groupWords(within, fields, values);
+        return createElement(GroupFold, { key: title, title, words, isBad, body: grid(within) });
+      }),
     advanced.length > 0 &&
       html`<details class="wb-form-more" open=${opened.isOpen} onToggle=${onToggle}>
         <summary>${more + (changed ? ` · ${changed} changed` : "")}</summary>
@@ -170,6 +180,21 @@ export function Fields({ fields, values, change, context, path, more = "More set
         ])}
       </details>`,
   ];
+}
+
+/** The groups of fields in their order; "" for those of none. @param {Field[]} fields */
+const groupsOf = (fields) => [...new Set(fields.map(({ group }) => group))];
+
+/**
+ * A group of settings, folded away: closed, it says what is set in it.
+ * @param {{ title: string, words: string, isBad: boolean, body: Content }} props
+ */
+function GroupFold({ title, words, isBad, body }) {
+  return html`<details class="wb-form-group">
+    <summary><span class="wb-form-group-title">${title}</span>
+      <span class=${classes("wb-form-group-words", isBad && "is-bad")}>${words}</span></summary>
+    ${body}
+  </details>`;
 }
 
 /**

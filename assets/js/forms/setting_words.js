@@ -1,5 +1,5 @@
 /* Settings in words: what they are, what they may be, what they are when nobody sets them. */
-import { alike, isEmpty, methodOf, sizeOf } from "./settings.js";
+import { alike, applies, isAnyChanged, isEmpty, methodOf, sizeOf } from "./settings.js";
 
 /** @import { Choice, Field, Lists, Method, Settings } from "./settings.js" */
 
@@ -38,6 +38,29 @@ export function settingWords(field, value) {
   if (["data", "pairs", "weights"].includes(field.kind)) return `${name}: ${sizeOf(value)}`;
   const number = field.kind === "number" ? shortNumber(value) : (field.labels[value] ?? String(value));
   return `${name} ${cut(Array.isArray(value) ? value.join(", ") : number, MOST_WORD_CHARACTERS)}`;
+}
+
+/**
+ * What is set in a group of settings, in a line; of one setting by itself without its name.
+ * @param {Field[]} group
+ * @param {Field[]} fields all of the spec
+ * @param {Settings} settings
+ */
+export function groupWords(group, fields, settings) {
+  const changed = group.filter(
+    (field) => isAnyChanged(field, settings[field.name]) && applies(field, fields, settings),
+  );
+  if (!changed.length) return group.length === 1 && isEmpty(group[0].default) ? "none" : "default";
+  const words = changed.map((field) => {
+    const value = settings[field.name];
+    if (!field.long) return settingWords(field, value);
+    const lines = String(value)
+      .split("\n")
+      .filter((line) => line.trim()).length;
+    const count = `${lines} ${lines === 1 ? "line" : "lines"}`;
+    return group.length === 1 ? count : `${field.label.toLowerCase()}: ${count}`;
+  });
+  return words.join(" · ");
 }
 
 /**

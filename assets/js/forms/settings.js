@@ -7,13 +7,13 @@
 /**
  * One setting. `list` names the list it is chosen from; with `writable`, `accepted` can be written as well. `fits` says
  * which kinds of what is chosen in another field each method works on. `first`: the first of its list is taken by itself.
- * `long`: a text of several lines.
+ * `long`: a text of several lines. `markdown`: one that is shown as it will be drawn.
  * @typedef {{
  *   name: string, label: string, help: string, kind: string, default: any, required: boolean, optional: boolean,
  *   many: boolean, advanced: boolean, group: string, labels: Record<string, string>, choices: any[],
  *   low: number | null, high: number | null, above: boolean, below: boolean, whole: boolean, limit: string,
  *   shown_if?: Record<string, any>, fields?: Field[], methods?: Method[], list?: string, accepted?: string,
- *   writable?: boolean, first?: boolean, long?: boolean, fits?: { field: string, list: string, tags: Record<string, string[]> },
+ *   writable?: boolean, first?: boolean, long?: boolean, markdown?: boolean, fits?: { field: string, list: string, tags: Record<string, string[]> },
  * }} Field
  */
 /** What is wrong with the setting that a path of names leads to. @typedef {{ path: string[], text: string }} Problem */

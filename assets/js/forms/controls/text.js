@@ -1,9 +1,10 @@
 /* Controls that are typed into: numbers, texts, lists, pairs, JSON and YAML. */
-import { html, useState } from "../../lib/preact.js";
+import { createElement, html, useState } from "../../lib/preact.js";
 import { boundsSentence } from "../setting_words.js";
 import { isEmpty } from "../settings.js";
 import { readJson, readLines, readNumbers, readPairs, writePairs } from "../written_values.js";
 import { inputClass } from "./control.js";
+import { MarkdownPreview } from "./markdown_preview.js";
 
 /** @import { Field } from "../settings.js" */
 /** @import { ControlProps, OwnControlProps } from "./control.js" */
@@ -39,7 +40,7 @@ export function NumberControl({ field, value, text, placeholder, set, aria, isBa
 }
 
 /**
- * A text of one line, or an area for one that is long or may be.
+ * A text of one line, or an area for one that is long or may be; beneath Markdown how it will be drawn.
  * @param {ControlProps} props
  */
 export function TextControl({ field, value, text, set, aria, isBad }) {
@@ -47,6 +48,9 @@ export function TextControl({ field, value, text, set, aria, isBad }) {
   const [isLong] = useState(() => field.long || written.length > LONG_CHARACTERS || written.includes("\n"));
   /** @param {TypedEvent} event */
   const read = ({ currentTarget: input }) => set(input.value, input.value);
+  if (field.markdown)
+    return html`<textarea class=${inputClass(isBad)} rows="6" value=${written} onInput=${read} ...${aria} />
+      ${createElement(MarkdownPreview, { text: written, name: field.label })}`;
   return isLong
     ? html`<textarea class=${inputClass(isBad)} rows="4" value=${written} onInput=${read} ...${aria} />`
     : html`<input type="text" class=${inputClass(isBad)} value=${written} onInput=${read} ...${aria} />`;
