@@ -8,6 +8,12 @@ test("a pause before another try doubles up to a limit", () => {
 });
 
 test("a pause before another try is spread over most of its length", () => {
-  assert.equal(retryPause(4, () => 0), 1600);
-  assert.equal(retryPause(4, () => 0.5), 4800);
+  assert.equal(
+    retryPause(4, () => 0),
+    1600,
+  );
+  assert.equal(
+    retryPause(4, () => 0.5),
+    4800,
+  );
 });
