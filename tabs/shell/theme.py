@@ -30,7 +30,7 @@ def _font_face(family: str, file: str) -> str:
     )
 
 
-EARLY_SCRIPT = (ASSETS / "js" / "theme.js").read_text(encoding="utf-8")
+EARLY_SCRIPT = "\n".join((ASSETS / "js" / name).read_text(encoding="utf-8") for name in ("theme.js", "page_role.js"))
 """The one script that stands in the page itself; the page's policy names it by its hash."""
 
 

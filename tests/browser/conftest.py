@@ -24,6 +24,8 @@ UNUSED = [
     "HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning",
     "OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch",
 ]  # fmt: skip
+CALLS = ("/gradio_api/run/", "/gradio_api/queue/join", "/gradio_api/component_server/")
+"""Beginnings of the addresses that run something, each page's own by its number."""
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -68,12 +70,14 @@ def browser(driver: Playwright) -> Iterator[Browser]:
 
 
 class Watch:
-    """What a page did: errors, dialogs and every address it asked for. Other hosts are refused."""
+    """What a page did: errors, dialogs, every address it asked for, and calls that do not name the page they come
+    from. Other hosts are refused."""
 
     def __init__(self, page: Page) -> None:
         self.errors: list[str] = []
         self.dialogs: list[str] = []
         self.outside: list[str] = []
+        self.unnamed: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
         page.on("request", self._request)
@@ -86,6 +90,8 @@ class Watch:
     def _request(self, request: Request) -> None:
         if not self._local(request.url):
             self.outside.append(request.url)
+        if any(road in request.url for road in CALLS) and not request.headers.get("x-workbench-role"):
+            self.unnamed.append(f"{request.url} {request.post_data}")
 
     def _refuse(self, route: Route) -> None:
         self.outside.append(route.request.url)
@@ -102,5 +108,6 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert watch.outside == []
+    assert watch.unnamed == []
     assert watch.errors == []
     assert watch.dialogs == []

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.toys import toy_home
 from tests.voting import by, make_session
 from workbench.core.home import Home
+from workbench.jobs.queue import Queue
 from workbench.preferences import store, tables
 from workbench.preferences.blinding import close_session
 from workbench.preferences.standing_votes import effective_votes
@@ -46,6 +47,16 @@ def pad(page: Page):
 def leases(home: Home) -> int:
     with store.reading(home) as db:
         return len(db.execute(tables.leases.select()).all())
+
+
+def test_the_address_for_annotators_runs_nothing_of_the_owners_page(app: App, page: Page) -> None:
+    """Both pages' functions go by the same numbers; that every call says its page is held where `page` is made."""
+    make_session(app.home, "linked", prompts=1, models=MODELS)
+    page.goto(f"{app.url}label/linked")
+    page.locator("#annotator input, #annotator textarea").first.fill("ada")
+    page.locator("#vote-start").click()
+    expect(pad(page)).to_contain_text("question")
+    assert Queue(app.home).all() == []
 
 
 def test_two_browsers_label_and_neither_sees_names_or_counts_until_it_is_closed(app: App, browser: Browser) -> None:

@@ -2,8 +2,8 @@
    the page until somebody has logged in again, in any tab. What is open in the page stays as it is. In a frame of
    another site, whose cookies are its own, the tab hands its login over (assets/js/entry/hub_login.js).
 
-   Every call says for which role the page was made: one that is open still when its person has got another role must
-   not reach the functions of that role's page, which go by the same numbers. The server says so, and the page with it. */
+   Every call says for which role the page was made (assets/js/page_role.js): one that is open still when its person has
+   got another role must not reach the functions of that role's page. The server says so, and the page with it. */
 
 import { nextOfLogin, rootAddress } from "./address.js";
 
@@ -14,12 +14,8 @@ let ended = false,
   bar = /** @type {HTMLElement | null} */ (null),
   timer = 0;
 
-const role = document.querySelector('meta[name="workbench-role"]')?.getAttribute("content") ?? "";
-
 window.fetch = async (input, init) => {
-  const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
-  headers.set("x-workbench-role", role);
-  const reply = await call(input, { ...init, headers });
+  const reply = await call(input, init);
   if (reply.status === 401) end();
   if (reply.status === 409) outdate(reply.clone());
   return reply;
