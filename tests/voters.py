@@ -149,7 +149,7 @@ class AnnotatorPage:
     async def vote_all(self, plan: Plan) -> None:
         """Votes until no pair is left for this person."""
         await asyncio.sleep(self.random.uniform(0, plan.think))  # people do not begin in the same moment
-        reply = await self.ask("next_pair")
+        reply, is_known = await self.ask("next_pair"), False
         while True:
             item = reply.get("item")
             if item is None:
@@ -160,7 +160,8 @@ class AnnotatorPage:
                 await asyncio.sleep(0.3)
                 reply = await self.ask("next_pair")
                 continue
-            await self.ask("hold_pair", token=item["token"])
+            if not is_known:  # later the pad asks only for a pair that lies open for longer
+                is_known = (await self.ask("hold_pair", token=item["token"]))["held"]
             if self.measuring.is_set():
                 await asyncio.sleep(self.random.uniform(0.4, 1.6) * plan.think)
             key = uuid.uuid4().hex

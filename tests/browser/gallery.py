@@ -416,7 +416,7 @@ def serve(demo: gr.Blocks, port: int | None = None, block: bool = False) -> str:
         prevent_thread_lock=not block,
         quiet=True,
         theme=look.theme(),
-        head=look.HEAD,
+        head=look.HEAD + str(look.role_tag("gallery")),
         footer_links=[],
         run_history=False,
         ssr_mode=False,

@@ -3,10 +3,11 @@
 A browser session has one open pair a session, whatever names are typed in it. A lease ends with its vote, when the
 page is closed, or ten minutes after it was last heard of. So that closed laptops and scripts that invent a new
 browser with every request cannot keep a session's pairs from the people who judge, a lease is held against others
-only while its page says that the pair is seen: five seconds from the start, in which the page says so for the first
-time, then a minute from each time. One that is not held is still good for a vote, but when no pair is free it is
-taken over, by a browser that has asked in vain before: one that is invented anew never has. Pages that are really
-open are therefore the only ones that can make somebody wait for more than seconds.
+only while its page is heard of: for a minute from the vote it comes after and from each time its page says that the
+pair is seen; where there was no vote, for the five seconds in which the page says so for the first time. One that is
+not held is still good for a vote, but when no pair is free it is taken over, by a browser that has asked in vain
+before: one that is invented anew never has. Pages that are really open are therefore the only ones that can make
+somebody wait for more than seconds.
 """
 
 import functools
@@ -220,14 +221,15 @@ def _displace(db: sa.Connection, who: Voter, pair: int) -> None:
             release(db, lease)
 
 
-def grant(db: sa.Connection, row: Any, who: Voter, pair: Any, unblinded: bool) -> Any:
-    """Leases the pair with sides drawn anew; the browser's earlier lease in the session ends."""
+def grant(db: sa.Connection, row: Any, who: Voter, pair: Any, unblinded: bool, seconds: float) -> Any:
+    """Leases the pair with sides drawn anew and holds it against others for so many seconds; the browser's earlier
+    lease in the session ends."""
     db.execute(_END_MINE, {"of_session": row.id, "voters_browser": who.browser})
     left, right = (pair.answer_a, pair.answer_b) if secrets.randbelow(2) else (pair.answer_b, pair.answer_a)
     now = store.clock()
     values = {"session_id": row.id, "pair_id": pair.id, "annotator": who.name, "browser": who.browser}
     values |= {"token": secrets.token_urlsafe(24), "left_answer": left, "right_answer": right, "unblinded": unblinded}
-    values |= {"expires": now + LEASE_SECONDS, "held_until": now + UNCONFIRMED_SECONDS}
+    values |= {"expires": now + LEASE_SECONDS, "held_until": now + seconds}
     values["ranked_answers"] = _shuffled_answers(db, pair.prompt_id) if pair.kind == sessions.RANKED else None
     db.execute(_GRANT, values)
     return lease_of(db, row, who.browser)

@@ -140,7 +140,8 @@ def next_item(home: Home, session: str, who: Voter) -> BlindPair | None:
         return _next(db, sessions.find_session(db, session, lock=True), who)
 
 
-def _next(db: sa.Connection, row: Any, who: Voter) -> BlindPair | None:
+def _next(db: sa.Connection, row: Any, who: Voter, seconds: float = leases.UNCONFIRMED_SECONDS) -> BlindPair | None:
+    """As `next_item`; a newly leased pair is held against others for so many seconds."""
     if sessions.closing(db, row.id) or refusal_reason(row, who):
         return None
     unblinded = blinding.is_unblinded(db, row.id, who)
@@ -152,7 +153,7 @@ def _next(db: sa.Connection, row: Any, who: Voter) -> BlindPair | None:
         if lease:
             leases.release(db, lease)
         return None
-    return _item(db, row, who, leases.grant(db, row, who, pair, unblinded))
+    return _item(db, row, who, leases.grant(db, row, who, pair, unblinded, seconds))
 
 
 def vote(
@@ -180,7 +181,7 @@ def vote_and_next(
         saved = _keep(db, row, who, token, key, _Given(choice, seconds, ballot))
         try:
             with db.begin_nested():
-                return Cast(saved, _next(db, row, who))
+                return Cast(saved, _next(db, row, who, leases.HELD_SECONDS))
         except UserError as error:  # the vote stands; what the database refuses is no such error, and undoes all
             return Cast(saved, None, error)
 
@@ -247,7 +248,7 @@ def take_back(home: Home, session: str, who: Voter, key: str, event: int | None 
         if not leases.is_open(db, row, who, unblinded, last.pair_id):
             raise UserError("The pair you skipped has gone to someone else since.", "Go on with the next pair.", "undo")
         pair = db.execute(sa.select(PAIRS).where(PAIRS.c.id == last.pair_id)).one()
-        return _item(db, row, who, leases.grant(db, row, who, pair, unblinded))
+        return _item(db, row, who, leases.grant(db, row, who, pair, unblinded, leases.HELD_SECONDS))
 
 
 def rights_of(home: Home, session: str, who: Voter) -> Rights:

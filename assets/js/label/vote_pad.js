@@ -34,6 +34,7 @@ export function mount({ element, props, server, watch }) {
     since = 0,
     lost = 0,
     tries = 0,
+    isKnown = false, // whether the server has found a pair to be this browser's, by its cookie
     isStarting = false;
   state.letters = hasLetters();
   const clock = attentionClock(element, () => Boolean(state.pair && !state.isPaused && !isReading()));
@@ -200,6 +201,7 @@ export function mount({ element, props, server, watch }) {
         fail(reply, () => send(vote), vote.choice);
         return;
       }
+      isKnown = true;
       dropDraft(storage, session ?? "");
       state.draft = newDraft();
       const { item, feedback } = reply;
@@ -309,9 +311,11 @@ export function mount({ element, props, server, watch }) {
       if (!pending && performance.now() - since >= 1000) await load();
       return HOLD;
     }
+    const age = performance.now() - since;
+    if (isKnown && age < HOLD) return HOLD - age;
     const asked = session;
     const reply = await ask(server.hold_pair({ ...who(), token }));
-    if (reply.held) lost = 0;
+    if (reply.held) [lost, isKnown] = [0, true];
     if (reply.held !== false || asked !== session || openToken() !== token || state.busy) return HOLD;
     lost += 1;
     if (lost > 2) {
@@ -367,6 +371,7 @@ export function mount({ element, props, server, watch }) {
     isStarting = true;
     pending = null;
     waiting = 0;
+    isKnown = false;
     closeDialog();
     const lines = value ? [state.words("loading")] : props.empty;
     const { ask } = firstState({});

@@ -20,7 +20,16 @@ from workbench.preferences.sessions import Answer, add_answers, create_session, 
 from workbench.preferences.standing import standing
 from workbench.preferences.standing_votes import effective_votes
 from workbench.preferences.summary import report
-from workbench.preferences.votes import BlindPair, give_back, hold, next_item, rights_of, undo_latest, vote
+from workbench.preferences.votes import (
+    BlindPair,
+    give_back,
+    hold,
+    next_item,
+    rights_of,
+    undo_latest,
+    vote,
+    vote_and_next,
+)
 
 MODELS = ("model-alpha", "model-beta")
 
@@ -304,6 +313,17 @@ def test_a_pair_that_is_seen_is_not_taken_over_and_one_that_is_not_is(home: Home
     assert not hold(home, "round", ANN.browser, item.token)
     with pytest.raises(UserError, match="not open for you"):
         vote(home, "round", ANN, item.token, "left", "k", 1.0)
+
+
+def test_the_pair_after_a_vote_is_held_like_one_that_is_seen(home: Home, clock: Clock) -> None:
+    make_session(home, "round", 2, MODELS)
+    first = vote_and_next(home, "round", ANN, shown(home, ANN).token, "left", "k", 1.0).item
+    assert first
+    clock.now += leases.HELD_SECONDS - 1
+    for _ in range(2):
+        assert next_item(home, "round", BOB) is None
+    clock.now += 1
+    assert shown(home, BOB).prompt == first.prompt
 
 
 def test_nothing_is_taken_over_while_another_pair_is_free(home: Home, clock: Clock) -> None:
