@@ -1,5 +1,7 @@
 """Fifty annotators with accounts vote at once through five kills of the server, while a training runs: what is kept,
-and how long they wait for an answer. BENCH_SECONDS, BENCH_ANNOTATORS and BENCH_KILLS make it shorter.
+and how long they wait for an answer. BENCH_SECONDS, BENCH_ANNOTATORS and BENCH_KILLS make it shorter; BENCH_THINK is
+how many seconds an annotator looks at a pair on the average, 4 by default: who reads both answers takes several times
+as long.
 
 With BENCH_DATABASE=postgresql the labels lie on a PostgreSQL server, started for it as the tests do: it syncs nothing,
 so that the figures tell of the queries and the connections, not of its disk.
@@ -52,7 +54,7 @@ def measure() -> Iterator[tuple[Any, ...]]:
 
 def _measured(kind: str) -> Iterator[tuple[Any, ...]]:
     seconds, annotators = float(os.environ.get("BENCH_SECONDS", "180")), int(os.environ.get("BENCH_ANNOTATORS", "50"))
-    think = float(os.environ.get("BENCH_THINK", "1.5"))
+    think = float(os.environ.get("BENCH_THINK", "4"))
     kills, votes_per_pair = int(os.environ.get("BENCH_KILLS", "5")), Plan.votes_per_pair
     pairs = 10 + int(annotators * seconds / think / votes_per_pair)  # nobody runs out of them before the time is up
     plan = Plan(annotators, seconds, kills, pairs, votes_per_pair, think)
