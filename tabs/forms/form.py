@@ -30,7 +30,8 @@ class Form:
         options: `more` the title of the fold that advanced settings lie in; `skip` the settings left out; `hidden`
         those the page sets, not the person; `first` those that take the first of their list by themselves; `without`
         {field: methods not offered}; `fits` {field of a method: (field of a list, {method: tags it is for})}; `path`
-        where its spec stands in the one that is checked; `elem_id`.
+        where its spec stands in the one that is checked; `suggested` {setting, dots within: what its lines are offered
+        from}; `elem_id`.
         """
         self.spec = spec
         self.path: SettingPath = options.get("path", ())
@@ -53,9 +54,13 @@ class Form:
         def offered(query: Query) -> Any:
             return _lists(asked, query)
 
+        for name, offered_lines in options.get("suggested", {}).items():
+            asked[name] = offered_lines
+            _drawn_at(made, name)["list"] = name
+
         form = {"fields": list(made.values()), "more": options.get("more", "More settings"), "lists": bool(asked)}
         self.input = component(
-            "form", {}, {"lists": offered}, ("", "", ""), form=form, problems=[], elem_id=options.get("elem_id")
+            "form", {}, {"lists": offered}, ("", "", ""), {"form": form}, problems=[], elem_id=options.get("elem_id")
         )
 
     def data(self, value: Any) -> dict[str, Any]:
@@ -107,6 +112,15 @@ def beside_fields(function: Callable[..., Any], forms: Sequence[Form], outputs: 
         return _all([*([result] if outputs == 1 else result or ()), *(gr.update(problems=[]) for _ in forms)])
 
     return guarded(call)
+
+
+def _drawn_at(made: Mapping[str, dict[str, Any]], path: str) -> dict[str, Any]:
+    """The setting at a path with dots; raises `KeyError` where there is none."""
+    first, *inner = path.split(".")
+    control = made[first]
+    for name in inner:
+        control = {each["name"]: each for each in control["fields"]}[name]
+    return control
 
 
 def _all(values: list[Any]) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from tabs.forms.form import Form, beside_fields
+from tabs.label.session_owner import known_voters
 from tabs.shell.context import Context
 from tabs.shell.elements import heading, hint
 from tabs.shell.job_panel import QUIET, JobPanel
@@ -25,17 +26,18 @@ class NewSession:
 
     def __init__(self, ctx: Context):
         self.ctx = ctx
+        suggested = {"labelling.voters": lambda: known_voters(ctx)}
         with gr.Tabs(elem_classes="wb-subtabs", elem_id="new-session"):
             with gr.Tab("Models answer"):
                 Static(heading("New session", "Two or more models answer the same prompts; people judge blind."))
-                self.form = Form(Generate, ctx.choices, first=("prompts",), elem_id="label-form")
+                self.form = Form(Generate, ctx.choices, first=("prompts",), suggested=suggested, elem_id="label-form")
                 self.start = gr.Button(
                     "Generate answers", variant="primary", elem_id="label-start", elem_classes="wb-start"
                 )
                 Static(hint(MAKER))
             with gr.Tab("Import answers"):
                 Static(heading("New session", "Answers you have, or pairs of a dataset, are judged blind."))
-                self.imports = Form(ImportAnswers, ctx.choices, elem_id="import-answers-form")
+                self.imports = Form(ImportAnswers, ctx.choices, suggested=suggested, elem_id="import-answers-form")
                 self.file = gr.File(
                     label="Answers from files of such lines, instead",
                     type="filepath",

@@ -1,7 +1,7 @@
 """What an owner changes of a session, folded away under its head: guidelines, settings, checks, and what is added."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
 from htpy import div
@@ -9,18 +9,20 @@ from markupsafe import Markup
 from pydantic import Field
 
 from tabs.forms.form import Form, beside_fields
-from tabs.label.session_owner import chosen_session, owner_of
+from tabs.label.session_owner import chosen_session, known_voters, owner_of
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import hint, local_time, render_html, table
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import POKE, Static
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.core.paths import read_text_file
+from workbench.core.spec import Spec
 from workbench.preferences.answer_counts import count_checks
 from workbench.preferences.check_files import MOST_FILE_BYTES, read_checks
 from workbench.preferences.guideline_versions import edit_guidelines, list_guidelines
 from workbench.preferences.jobs.extend_session import ExtendSession
-from workbench.preferences.labelling_settings import LabellingSettings
+from workbench.preferences.labelling_settings import MOST_GUIDELINE_CHARACTERS, LabellingSettings
 from workbench.preferences.quality_checks import add_checks
 from workbench.preferences.session_changes import FIXED, VOTES_PER_PAIR, change_settings
 from workbench.preferences.session_clones import clone_session
@@ -43,9 +45,17 @@ class SessionSettings(LabellingSettings):
     )  # fmt: skip
 
 
+class SessionGuidelines(Spec):
+    """The guidelines by themselves, as their next version."""
+
+    guidelines: Annotated[str, Display(control="markdown")] = Field(
+        "", max_length=MOST_GUIDELINE_CHARACTERS, title="Guidelines (Markdown)",
+        description="What makes an answer better. Annotators open them with a key at any time.",
+    )  # fmt: skip
+
+
 NONE_CHOSEN = "wb-none-chosen"
-"""The class of what is not shown while no session is chosen. It is there all the same: what was never drawn cannot be
-filled."""
+"""The class of what is not shown while no session is chosen."""
 Fold = tuple[list[Any], Callable[[str], list[Any]]]
 """What of a fold shows the session, and the values of that for a session there is."""
 
@@ -74,10 +84,7 @@ def follow_session(ctx: Context, session: gr.Dropdown, column: gr.Column, folds:
 def guidelines_fold(ctx: Context, session: gr.Dropdown) -> Fold:
     """The guidelines, to be edited, and the versions there were."""
     with gr.Accordion("Guidelines", open=False, elem_id="fold-guidelines"):
-        text = gr.Textbox(
-            label="Guidelines (Markdown)", lines=6, max_lines=20, elem_id="guidelines-text",
-            info="What makes an answer better. Annotators open them with a key at any time.",
-        )  # fmt: skip
+        form = Form(SessionGuidelines, elem_id="guidelines-text")
         version = gr.Textbox(visible=False)
         with gr.Row(elem_classes="wb-toolbar"):
             save = gr.Button("Save as a new version", size="sm", elem_id="guidelines-save", min_width=170)
@@ -87,27 +94,30 @@ def guidelines_fold(ctx: Context, session: gr.Dropdown) -> Fold:
         found = list_guidelines(ctx.home, name)
         latest = (found[0].text, str(found[0].version)) if found else ("", "0")
         rows = [(f"{each.version}", each.author or "—", local_time(each.created), each.votes) for each in found]
-        return [*latest, table(["Version", "By", "Since", "Votes under it"], rows) if rows else ""]
+        versions = table(["Version", "By", "Since", "Votes under it"], rows) if rows else ""
+        return [{"guidelines": latest[0]}, latest[1], versions]
 
-    def save_guidelines(name: str | None, written: str, before: str, request: gr.Request) -> list[Any]:
+    def save_guidelines(value: Any, name: str | None, before: str, request: gr.Request) -> list[Any]:
         based_on = int(before) if before.isdecimal() else None
-        edited = edit_guidelines(ctx.home, chosen_session(name), owner_of(request), written or "", based_on)
+        written = str(form.data(value)["guidelines"])
+        edited = edit_guidelines(ctx.home, chosen_session(name), owner_of(request), written, based_on)
         same = before == str(edited.version)
         gr.Info("Nothing was changed." if same else f"Version {edited.version} holds from the next pair on.")
-        return shown_guidelines(chosen_session(name))
+        return shown_guidelines(chosen_session(name))[1:]
 
-    outputs: list[Any] = [text, version, listed]
-    done = save.click(guarded(save_guidelines), [session, text, version], outputs, **QUIET)
+    saved = beside_fields(save_guidelines, [form], outputs=2)
+    done = save.click(saved, [form.input, session, version], [version, listed, form.input], **QUIET)
     done.success(None, None, None, js=POKE, queue=False, **QUIET)
-    return outputs, shown_guidelines
+    return [form.input, version, listed], shown_guidelines
 
 
 def settings_fold(ctx: Context, session: gr.Dropdown) -> Fold:
     """The settings that may change in mid-session."""
     # open at first: a form that was never drawn cannot be filled
-    with gr.Accordion("Settings", open=True, elem_id="fold-settings"):
+    with gr.Accordion("Settings", open=False, elem_id="fold-settings"):
         Static(hint(SETTINGS_WORDS))
-        form = Form(SessionSettings, skip=tuple(FIXED), elem_id="session-settings")
+        suggested = {"voters": lambda: known_voters(ctx)}
+        form = Form(SessionSettings, skip=tuple(FIXED), suggested=suggested, elem_id="session-settings")
         with gr.Row(elem_classes="wb-toolbar"):
             save = gr.Button("Change settings", size="sm", elem_id="settings-save", min_width=140)
 

@@ -3,8 +3,11 @@
 from typing import Any
 
 from tabs.serving.asking import asker
+from tabs.shell.context import Context
 from workbench.core.change_log import current_person
 from workbench.core.errors import UserError
+from workbench.people.accounts import list_people
+from workbench.people.roles import Role
 from workbench.preferences.blinding import Voter
 
 
@@ -19,3 +22,12 @@ def chosen_session(name: str | None) -> str:
     if not name:
         raise UserError("No session is chosen.", "Choose one in the list above.", "Session")
     return name
+
+
+def known_voters(ctx: Context) -> list[tuple[str, str]]:
+    """The accounts of those who may judge, as (label, name); none where people type their names."""
+    people = list_people(ctx.home) if ctx.accounts else []
+    asked = [person for person in people if person.role != Role.VIEWER and not person.disabled]
+    return [
+        (f"{person.name} · {person.role}{'' if person.can_log_in else ', invited'}", person.name) for person in asked
+    ]

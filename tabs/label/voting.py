@@ -40,7 +40,7 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
             visible=not ctx.accounts,
         )  # fmt: skip
         begin = gr.Button("Start voting", variant="primary", elem_id="vote-start", min_width=110)
-    first = "Choose a session" if ctx.accounts or open_only else "Make a session on the left"
+    first = "Choose a session" if ctx.accounts or open_only else "Choose a session, or make one on the left"
     next_step = f"{first}, then {'' if ctx.accounts else 'give your name and '}press 'Start voting'."
     stored = gr.BrowserState("", storage_key="workbench.annotator", secret="workbench")  # noqa: S106 -- a name in one's own browser, no secret
     pad = VotePad(

@@ -167,12 +167,18 @@ def Static(value: str = "", **options: Any) -> gr.HTML:
     return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
 
 
-def component(name: str, value: Any, functions: dict[str, Answer], empty: Lines, **options: Any) -> gr.HTML:
-    """The component that assets/js/main.js knows by this name, and whose root element is of class wb-<name>."""
+def component(
+    name: str, value: Any, functions: dict[str, Answer], empty: Lines, constants: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> gr.HTML:  # fmt: skip
+    """The component that assets/js/main.js knows by this name, and whose root element is of class wb-<name>.
+
+    constants: what never changes of it, and is there whatever becomes of its props before it is drawn.
+    """
     return gr.HTML(
         value=value,
         html_template=str(div(f".wb-{name.replace('_', '-')}")),
-        js_on_load=mount_call(name),
+        js_on_load=mount_call(name, constants or {}),
         apply_default_css=False,
         server_functions=[_served(name, title, function) for title, function in functions.items()],
         empty=list(empty),

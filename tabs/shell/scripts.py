@@ -6,6 +6,8 @@ them with new ones: modules import each other by relative addresses, which all l
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -50,9 +52,11 @@ def page_call(function: str, *arguments: str) -> str:
     return f"async (...values) => ({_import()}).{function}({', '.join(arguments)})"
 
 
-def mount_call(component: str) -> str:
-    """JavaScript for `gr.HTML(js_on_load=…)`: draws one of the page's own components."""
-    given = "{ element, trigger, props, server, watch }"
+def mount_call(component: str, constants: Mapping[str, Any]) -> str:
+    """JavaScript for `gr.HTML(js_on_load=…)`: draws one of the page's own components, with what never changes of it:
+    any update of a component that was not drawn yet takes its other props away."""
+    constant = f"constants: {json.dumps(constants)}"
+    given = f"{{ element, trigger, props, server, watch, {constant} }}"
     return f"{_import().removeprefix('await ')}.then((page) => page.mount({json.dumps(component)}, {given}));"
 
 

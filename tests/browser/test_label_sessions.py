@@ -99,6 +99,8 @@ def test_settings_change_beside_votes_and_an_archived_session_leaves_the_list(ap
     head = page.locator("#session-head")
     expect(head.locator("h2")).to_have_text(NAME)
     form = page.locator("#session-settings")
+    page.locator("#fold-settings > button").click()  # it was filled before it was ever drawn
+    expect(form.locator("summary", has_text="Votes")).to_contain_text("aspects tone, truth")
     fold(page, "Votes", "#session-settings")
     expect(form.get_by_label("Aspects", exact=True)).to_have_value("tone\ntruth")
     fill(page, "Aspects", "tone", "#session-settings")

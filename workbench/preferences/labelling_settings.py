@@ -11,6 +11,7 @@ from workbench.core.spec import Spec
 STRENGTHS = {1: "slightly", 2: "clearly", 3: "much"}
 """The grades of a vote by their number; 0 is a vote without a grade."""
 MOST_ASPECTS = 8
+MOST_GUIDELINE_CHARACTERS = 20_000
 MOST_VOTERS = 500
 MOST_NAME_CHARACTERS = 80
 Language = Literal["en", "de", "fr", "es"]
@@ -21,7 +22,7 @@ class LabellingSettings(Spec):
     """Guidelines, kinds of votes, checks and who may vote; guidelines here are the first version."""
 
     guidelines: Annotated[str, Display(control="markdown", group="Guidelines")] = Field(
-        "", max_length=20_000, title="Guidelines",
+        "", max_length=MOST_GUIDELINE_CHARACTERS, title="Guidelines",
         description="What makes an answer better, in Markdown; shown with a key while people judge.",
     )  # fmt: skip
     graded: Annotated[bool, Display(group="Votes")] = Field(
@@ -65,7 +66,10 @@ class LabellingSettings(Spec):
         description="Questions made from the answers themselves: one of the two answers belongs to another prompt.",
     )  # fmt: skip
     voters: Annotated[list[str], Display(group="Annotators and deadline")] = Field(
-        [], max_length=MOST_VOTERS, title="Who may vote", description="Names of annotators; empty means everybody."
+        [],
+        max_length=MOST_VOTERS,
+        title="Who may vote",
+        description="Names of annotators, one a line; empty means everybody.",
     )
     deadline: Annotated[str, Display(group="Annotators and deadline")] = Field(
         "", title="Deadline",

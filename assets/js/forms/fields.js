@@ -2,11 +2,11 @@
    away. They hold nothing but what is being typed: settings come in as props, changes go out by `change`. */
 import { classes, createElement, html, useId, useRef } from "../lib/preact.js";
 import { ChoiceControl, FlagControl, SharesControl, TicksControl } from "./controls/choice.js";
+import { LinesControl } from "./controls/lines.js";
 import { OneControl, SeveralControl } from "./controls/picker.js";
 import { Select } from "./controls/select.js";
 import {
   JsonControl,
-  LinesControl,
   NumberControl,
   NumbersControl,
   PairsControl,

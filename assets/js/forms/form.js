@@ -12,25 +12,13 @@ import { shownPath, unsettled, withSetting } from "./settings.js";
 
 /** @import { Change, KeptSettings } from "./fields.js" */
 /** @import { Field, Lists, Problem, Settings } from "./settings.js" */
-/** @typedef {{ form: { fields: Field[], more: string, lists: boolean }, problems: Problem[] }} FormProps */
+/** @typedef {{ problems: Problem[] }} FormProps */
+/** @typedef {{ form: { fields: Field[], more: string, lists: boolean } }} FormConstants */
 
-/** @param {import("../lib/component.js").Scope<Settings, FormProps>} scope */
-export function mount(scope) {
-  if (scope.props.form) draws(scope);
-  else {
-    // drawn before what Python gave it had come
-    let isDrawn = false;
-    scope.watch("form", () => {
-      if (!isDrawn && scope.props.form) draws(scope);
-      isDrawn ||= Boolean(scope.props.form);
-    });
-  }
-}
-
-/** @param {import("../lib/component.js").Scope<Settings, FormProps>} scope */
-function draws({ element, props, server, trigger, watch }) {
+/** @param {import("../lib/component.js").Scope<Settings, FormProps, FormConstants>} scope */
+export function mount({ element, props, constants, server, trigger, watch }) {
   const root = rootOf(element, "wb-form");
-  const { fields, more } = props.form;
+  const { fields, more } = constants.form;
   const tags = /** @type {Record<string, string>} */ ({}); // which state of a list this form has
   const kept = /** @type {KeptSettings} */ ({});
   const fold = { isOpen: false };
@@ -118,7 +106,7 @@ function draws({ element, props, server, trigger, watch }) {
   }
 
   draw();
-  const poke = props.form.lists ? poll(root, refresh) : () => {};
+  const poke = constants.form.lists ? poll(root, refresh) : () => {};
   watch("value", () => {
     if (JSON.stringify(props.value || {}) !== sent) begin();
   });

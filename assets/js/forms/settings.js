@@ -5,9 +5,9 @@
 /** What can be chosen, by name of the list. @typedef {Record<string, Choice[]>} Lists */
 /** A method of a family with its own fields. @typedef {{ method: string, title: string, summary: string, unavailable: string, fields: Field[] }} Method */
 /**
- * One setting. `list` names the list it is chosen from; with `writable`, `accepted` can be written as well. `fits` says
- * which kinds of what is chosen in another field each method works on. `first`: the first of its list is taken by itself.
- * `long`: a text of several lines. `markdown`: one that is shown as it will be drawn.
+ * One setting. `list` names the list it, or each of its lines, is chosen from; with `writable`, `accepted` can be
+ * written as well. `fits` says which kinds of what is chosen in another field each method works on. `first`: the first
+ * of its list is taken by itself. `long`: a text of several lines. `markdown`: one that is shown as it will be drawn.
  * @typedef {{
  *   name: string, label: string, help: string, kind: string, default: any, required: boolean, optional: boolean,
  *   many: boolean, advanced: boolean, group: string, labels: Record<string, string>, choices: any[],

@@ -2,13 +2,15 @@
 
 /**
  * `props.value` is the component's value, the other props are what Python gave it; setting a prop tells Python at the
- * next event. `server` has the functions Python offers, which answer {error} when they fail. `trigger` sends an event;
- * `watch` calls back when Python set a prop.
+ * next event. `constants` is what Python gave that never changes. `server` has the functions Python offers, which answer
+ * {error} when they fail. `trigger` sends an event; `watch` calls back when Python set a prop.
  * @template [Value=any]
  * @template [Props={}]
+ * @template [Constants={}]
  * @typedef {{
  *   element: HTMLElement,
  *   props: Props & { value: Value, empty: string[] },
+ *   constants: Constants,
  *   server: Record<string, (query: Record<string, unknown>) => Promise<any>>,
  *   trigger: (event: string) => void,
  *   watch: (prop: string, changed: () => void) => void,

@@ -1,5 +1,6 @@
 """Forms made from specs: what a person sees is what the spec says, and what they choose is what it gets."""
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -201,3 +202,17 @@ def test_a_form_of_a_part_of_a_spec_tells_what_is_below_its_path() -> None:
         Problem(("decoding",), "x"),
     ]
     assert form.problems(found) == [{"path": ["top_k"], "text": "is wrong. Mend it."}]
+
+
+def test_lines_within_a_group_are_offered_a_list_of_the_page() -> None:
+    form = form_of(Generate, suggested={"labelling.voters": lambda: [("ann · annotator", "ann")]})
+    within = {each["name"]: each for each in form.fields["labelling"]["fields"]}
+    assert within["voters"]["kind"] == "lines" and within["voters"]["list"] == "labelling.voters"
+    offered = json.loads(form.input.lists({}, None).body)
+    assert offered["labelling.voters"]["choices"] == [["ann · annotator", "ann"]]
+    assert "list" not in within["aspects"]
+
+
+def test_what_a_form_is_made_of_is_no_prop_that_an_update_before_it_is_drawn_could_take_away(train: Form) -> None:
+    assert "form" not in train.input.props
+    assert '"name": "objective"' in train.input.js_on_load

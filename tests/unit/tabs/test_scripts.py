@@ -47,7 +47,7 @@ def test_python_and_the_page_know_the_same_components() -> None:
 
 
 def test_calls_from_gradio_import_the_module_the_page_has_loaded() -> None:
-    assert f'import(new URL("{MAIN}", document.baseURI).href)' in mount_call("form")
+    assert f'import(new URL("{MAIN}", document.baseURI).href)' in mount_call("form", {})
     assert page_call("takeStates", "3", "values").endswith(".takeStates(3, values)")
 
 

@@ -11,7 +11,7 @@ import { Select } from "./select.js";
 /** The value of the entry by which something is written. */
 const WRITE = "\u0000write";
 /** More choices than these are searched. */
-const MOST_LISTED_CHOICES = 12;
+export const MOST_LISTED_CHOICES = 12;
 
 /**
  * @typedef {{
@@ -25,7 +25,7 @@ const MOST_LISTED_CHOICES = 12;
  * whether it can be chosen in a searched list. `byHand`: what the arrow keys pass in a closed list is not meant.
  * @param {PickerProps} props
  */
-function Picker({ field, pick, aria, ...props }) {
+export function Picker({ field, pick, aria, ...props }) {
   const [isWriting, setWriting] = useState(false);
   const wasWriting = useRef(false);
   useLayoutEffect(() => {

@@ -92,8 +92,8 @@ function area({ written, placeholder, rows = 3, read, set, aria, isBad }) {
 /** @param {string} text */
 const readAsWritten = (text) => ({ value: text, problem: "" });
 
-/** @param {ControlProps} props */
-export const LinesControl = ({ value, text, ...rest }) =>
+/** @param {Omit<ControlProps, "values" | "lists">} props */
+export const LinesArea = ({ value, text, ...rest }) =>
   area({
     ...rest,
     written: text ?? (value || []).join("\n"),
