@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tabs.shell.context import Context
 from workbench.core.assets import ASSETS
 from workbench.core.errors import UserError
+from workbench.preferences.admission import REFUSALS, VoteRefused
 from workbench.preferences.sessions import get_session
 from workbench.preferences.standing import Standing
 
@@ -30,6 +31,14 @@ def explanation(ctx: Context, session: str, stands: Standing, words: Mapping[str
     if reason in COUNTED:
         text += "_one" if stands.pairs == 1 else "_other"
     return words[f"{reason}_title"], words[text].format(pairs=stands.pairs)
+
+
+def refusal_text(refused: VoteRefused, words: Mapping[str, str]) -> str:
+    """Why a step of an annotator was not taken, and what to do."""
+    reason = refused.reason
+    if reason in REFUSALS:
+        return " ".join((words[f"{reason}_title"], words["nothing_saved"], words[f"{reason}_text"]))
+    return words[f"refused_{reason}"].format(**refused.values)
 
 
 def _has_ended(ctx: Context, session: str) -> bool:

@@ -1,18 +1,20 @@
 """The pad of the Label tab: who votes in which session, and what the pad is told, which never names a model."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
 import gradio as gr
 
-from tabs.label.pad_texts import explanation, pad_words
+from tabs.label.pad_texts import explanation, pad_words, refusal_text
 from tabs.serving.asking import asker
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import VotePad
 from workbench.core.errors import UserError
 from workbench.preferences import votes
+from workbench.preferences.admission import VoteRefused
 from workbench.preferences.annotator_view import annotator_view, latest_guidelines
 from workbench.preferences.ballots import Ballot
 from workbench.preferences.blinding import Voter, checked_name
@@ -20,6 +22,7 @@ from workbench.preferences.labelling_settings import LANGUAGES
 from workbench.preferences.sessions import PAUSED, RUNNING, get_session
 from workbench.preferences.standing import standing
 
+PadFunction = Callable[[Context, dict[str, Any], gr.Request], dict[str, Any]]
 ASKED = ("graded", "aspects", "rationale", "edits", "ranking", "raw_text", "language")
 """The settings the pad is told."""
 WAIT_SECONDS = {"held": 3, "answering": 3, "complete": 10, "others": 10, "draft": 10, "paused": 10}
@@ -105,12 +108,27 @@ def _text(query: dict[str, Any], name: str) -> str:
     return str(query.get(name) or "")
 
 
+def in_language(function: PadFunction) -> PadFunction:
+    """What is refused is said in the language that the pad has."""
+
+    @functools.wraps(function)
+    def answer(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        try:
+            return function(ctx, query, request)
+        except VoteRefused as refused:
+            raise UserError(refusal_text(refused, _words(query))) from refused
+
+    return answer
+
+
+@in_language
 def next_pair(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
     """The pair that lies open in this browser or a new one, or why there is none."""
     session, who = _who(ctx, query, request)
     return _reply(ctx, query, who, votes.next_item(ctx.home, session, who))
 
 
+@in_language
 def cast_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
     """Keeps a vote, then leases the next pair; a failure of the second says that the first was kept."""
     session, who = _who(ctx, query, request)
@@ -122,7 +140,9 @@ def cast_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[
             raise cast.problem
         return {**_reply(ctx, query, who, cast.item), "saved": True, "feedback": feedback}
     except UserError as error:
-        text = _words(query)["no_next"].format(error=error.message)
+        words = _words(query)
+        reason = refusal_text(error, words) if isinstance(error, VoteRefused) else error.message
+        text = words["no_next"].format(error=reason)
         return {
             "item": None, "title": "", "message": "", "can_undo": False, "saved": True, "next_error": text,
             "feedback": feedback,
@@ -143,6 +163,7 @@ def _ballot(query: dict[str, Any]) -> Ballot:
     return Ballot(**{name: value for name, value in given.items() if name in names and value is not None})
 
 
+@in_language
 def undo_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
     """Takes back this person's latest vote, or the one whose number is given; its pair comes back, sides drawn anew."""
     session, who = _who(ctx, query, request)

@@ -16,6 +16,15 @@ REFUSALS = {
 }
 
 
+class VoteRefused(UserError):
+    """What annotators meet that is no mistake of a call. reason: its key among the words of the page on which people
+    judge; values: what is filled in there."""
+
+    def __init__(self, reason: str, message: str, remedy: str, field: str = "session", **values: str):
+        super().__init__(message, remedy, field)
+        self.reason, self.values = reason, values
+
+
 def refusal_reason(row: Any, who: Voter) -> str:
     """Why this person has no vote now in a session that is not closed, by the key of `REFUSALS`; '' if they may."""
     return refusal_of_name(row, who.name)
@@ -32,13 +41,14 @@ def refusal_of_name(row: Any, name: str) -> str:
 
 
 def check_admitted(db: sa.Connection, row: Any, who: Voter) -> None:
-    """Raises `UserError` when no vote of this person is taken now."""
+    """Raises `VoteRefused` when no vote of this person is taken now."""
     if closed := sessions.closing(db, row.id):
-        raise UserError(
+        raise VoteRefused(
+            "closed",
             f"This session was closed by {closed.annotator}: votes are no longer taken.",
             "Nothing was saved by this step. The result is shown below.",
-            "session",
+            person=str(closed.annotator),
         )
     if reason := refusal_reason(row, who):
         message, remedy = REFUSALS[reason]
-        raise UserError(message, f"Nothing was saved by this step. {remedy}", "session")
+        raise VoteRefused(reason, message, f"Nothing was saved by this step. {remedy}")

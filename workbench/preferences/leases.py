@@ -17,8 +17,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.core.errors import UserError
 from workbench.preferences import pair_choice, quality_checks, sessions, store, tables
+from workbench.preferences.admission import VoteRefused
 from workbench.preferences.blinding import Voter
 
 LEASE_SECONDS = 600.0
@@ -155,16 +155,18 @@ def lease_of(db: sa.Connection, row: Any, browser: str) -> Any:
 
 
 def live_lease(db: sa.Connection, row: Any, who: Voter, token: str) -> Any:
-    """The lease behind a token; raises `UserError` when it is wrong, expired or another's."""
+    """The lease behind a token; raises `VoteRefused` when it is wrong, expired or another's."""
     lease = lease_of(db, row, who.browser)
     if lease is None or lease.token != token or lease.annotator != who.name:
-        raise UserError(
+        raise VoteRefused(
+            "gone",
             "This pair is not open for you: it was voted on, taken back, or went to someone else.",
             "Nothing was saved. Go on with the next pair.",
             "token",
         )
     if not _is_live(lease):
-        raise UserError(
+        raise VoteRefused(
+            "expired",
             "This pair lay open for more than 10 minutes and was given back.",
             "Nothing was saved. Go on with the next pair.",
             "token",

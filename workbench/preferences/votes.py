@@ -10,7 +10,7 @@ from workbench.core import lineage
 from workbench.core.errors import UserError, shortened
 from workbench.core.home import Home
 from workbench.preferences import blinding, leases, quality_checks, self_naming, sessions, store, tables, vote_counts
-from workbench.preferences.admission import check_admitted, refusal_reason
+from workbench.preferences.admission import VoteRefused, check_admitted, refusal_reason
 from workbench.preferences.ballots import RANKING, Ballot, check_ballot
 from workbench.preferences.blinding import Voter
 from workbench.preferences.guideline_versions import LATEST_VERSION
@@ -240,13 +240,15 @@ def take_back(home: Home, session: str, who: Voter, key: str, event: int | None 
         check_admitted(db, row, who)
         last = _latest(db, row, who, event)
         if last is None:
-            raise UserError("You have no vote to undo here.", "Vote first.", "undo")
+            raise VoteRefused("no_vote", "You have no vote to undo here.", "Vote first.", "undo")
         unblinded = blinding.is_unblinded(db, row.id, who)
         content = {name: getattr(last, name) for name in ("pair_id", "choice", "left_model", "right_model")}
         content |= {"kind": "undo", "seconds": 0.0, "undoes": last.id, "unblinded": unblinded}
         _append(db, row, who, key, content)
         if not leases.is_open(db, row, who, unblinded, last.pair_id):
-            raise UserError("The pair you skipped has gone to someone else since.", "Go on with the next pair.", "undo")
+            raise VoteRefused(
+                "skipped", "The pair you skipped has gone to someone else since.", "Go on with the next pair.", "undo"
+            )
         pair = db.execute(sa.select(PAIRS).where(PAIRS.c.id == last.pair_id)).one()
         return _item(db, row, who, leases.grant(db, row, who, pair, unblinded, leases.HELD_SECONDS))
 
@@ -298,7 +300,7 @@ def _key(key: str) -> str:
 def _reopened(db: sa.Connection, row: Any, who: Voter, pair: int) -> BlindPair:
     lease = leases.lease_of(db, row, who.browser)
     if lease is None or lease.pair_id != pair:
-        raise UserError("That vote was taken back already.", "Go on with the next pair.", "undo")
+        raise VoteRefused("taken_back", "That vote was taken back already.", "Go on with the next pair.", "undo")
     return _item(db, row, who, lease)
 
 

@@ -10,12 +10,14 @@ import pytest
 
 from tabs.label import voting
 from tabs.label.pad_texts import FOLDER, explanation, pad_words
-from tests.voting import by, make_session
-from workbench.core.assets import ASSETS
+from tests.voting import by, close, make_session
+from workbench.core.assets import ASSETS, ROOT
+from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.preferences.admission import REFUSALS
+from workbench.preferences.admission import REFUSALS, VoteRefused
 from workbench.preferences.annotator_view import annotator_view, latest_guidelines
 from workbench.preferences.labelling_settings import LANGUAGES, LabellingSettings
+from workbench.preferences.session_states import move_session
 from workbench.preferences.sessions import Answer, add_answers, create_session
 from workbench.preferences.standing import Standing
 from workbench.preferences.votes import next_item, take_back, vote
@@ -51,6 +53,40 @@ def test_every_reason_for_no_pair_has_words(language: str) -> None:
         for pairs in (1, 7):
             title, text = explanation(ctx, "round", Standing(reason, pairs), pad_words(language))
             assert title and text and "{" not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_annotators_are_refused_is_said_in_the_language_of_the_pad(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    home, words = Home.at(tmp_path), pad_words(language)
+    make_session(home, "round", 2)
+    monkeypatch.setattr(voting, "voter_of", lambda ctx, name, request: by(name))
+    ctx: Any = SimpleNamespace(home=home, accounts=False)
+    query = {"session": "round", "annotator": "ann", "language": language}
+    cast = {**query, "token": "no pair's", "choice": "left", "key": "k"}
+
+    def refusal(function: Any, asked: dict[str, Any]) -> str:
+        with pytest.raises(UserError) as refused:
+            function(ctx, asked, None)
+        assert not isinstance(refused.value, VoteRefused)
+        return refused.value.message
+
+    assert refusal(voting.cast_vote, cast) == words["refused_gone"]
+    assert refusal(voting.undo_vote, {**query, "key": "u"}) == words["refused_no_vote"]
+    move_session(home, "round", "pause", by("olga"))
+    assert refusal(voting.cast_vote, cast).startswith(f"{words['paused_title']} {words['nothing_saved']}")
+    close(home, "round")
+    assert refusal(voting.cast_vote, cast) == words["refused_closed"].format(person="the one who closes")
+
+
+def test_every_refusal_has_words() -> None:
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "workbench" / "preferences").glob("*.py"))
+    reasons = set(re.findall(r'raise VoteRefused\(\s*"(\w+)"', sources))
+    assert {"gone", "expired", "closed"} <= reasons
+    assert {f"refused_{reason}" for reason in reasons} == {
+        word for word in pad_words("en") if word.startswith("refused_")
+    }
 
 
 def test_what_the_pad_is_told_has_what_is_asked_for_and_no_name(tmp_path: Path, monkeypatch: Any) -> None:
