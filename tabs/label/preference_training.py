@@ -1,4 +1,4 @@
-"""From the votes of a closed session to a training on them: the pairs as a dataset, and the settings beside it."""
+"""From the votes of a closed session to a training on them: what was said as a dataset, and the settings beside it."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from tabs.shell.context import Context
 from workbench.core.errors import UserError
 from workbench.core.home import free_name
 from workbench.models.model_references import model_ref
-from workbench.preferences.export import export_dataset
+from workbench.preferences.export import export_dataset, export_edits
 from workbench.preferences.sessions import model_of
 from workbench.preferences.summary import report
 from workbench.training.jobs.train import Train
@@ -33,19 +33,40 @@ def _is_trainable(ctx: Context, model: str) -> bool:
 def preference_settings(ctx: Context, name: str, own: bool) -> dict[str, Any]:
     """Exports the pairs of a closed session as a dataset; the settings of a training that go with it.
 
-    own: only pairs of the best model's own answers. Raises `UserError` when none of the models is on the shelf.
+    own: only pairs of the best model's own answers. Without a `model` when none of the session's is on the shelf.
     """
     start = best_model(ctx, report(ctx.home, name))
-    if not start:
-        raise UserError("None of this session's models can be trained.", "Import one again, or use 'export-pairs'.")
     dataset = free_name(ctx.home.datasets, f"{name}-pairs")
     manifest = export_dataset(ctx.home, name, dataset, own=start if own else "")
     pairs = manifest.info["rows"]["train"]
-    return {
-        "model": start,
+    return _from(start) | {
         "dataset": manifest.name,
         "output": free_name(ctx.home.models, f"{name}-dpo"),
         "objective": {"method": "dpo", "learning_rate": 1e-4, "sft_weight": 1.0 if pairs < FEW_PAIRS else 0.0},
         "epochs": 1,
         "eval_every": 5,
     }
+
+
+def edits_settings(ctx: Context, name: str) -> dict[str, Any]:
+    """Exports the answers that people edited as a dataset; the settings of an SFT on it, as `preference_settings`."""
+    manifest = export_edits(ctx.home, name, free_name(ctx.home.datasets, f"{name}-edits"))
+    return _from(best_model(ctx, report(ctx.home, name))) | {
+        "dataset": manifest.name,
+        "output": free_name(ctx.home.models, f"{name}-sft"),
+        "objective": {"method": "sft"},
+    }
+
+
+def _from(model: str) -> dict[str, Any]:
+    return {"model": model} if model else {}
+
+
+def training_words(settings: dict[str, Any], what: str, graded: bool = False) -> str:
+    """What to do with settings that fill the form, where `what` was exported; `graded`: with margins."""
+    words = f"{what} are the dataset {settings['dataset']}. "
+    if graded:
+        words += "Votes were graded: DPO uses their margins where its 'Margin weight' is above 0. "
+    if "model" in settings:
+        return words + "Check the settings, then start."
+    return words + "None of the session's models is on the shelf: choose the model to train, then start."

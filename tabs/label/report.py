@@ -73,7 +73,7 @@ def _rates(found: dict[str, Any]) -> str:
 def _ratings(found: dict[str, Any]) -> str:
     ratings = found["ratings"]
     rows = [
-        (row["model"], f"{row['rating']:.0f}", f"{row['low']:.0f}–{row['high']:.0f}", row["votes"])
+        (row["model"], f"{row['rating']:.0f}", f"{row['low']:.0f} to {row['high']:.0f}", row["votes"])
         for row in ratings["rows"]
     ]
     return table(["Bradley–Terry rating", "Rating", "Interval", "Votes"], rows) if rows else hint(ratings["not_enough"])

@@ -1,4 +1,4 @@
-"""The result of a session in the Label tab: hidden while it is open, closing it, looking early, the step to DPO."""
+"""The result of a session in the Label tab: hidden while it is open; closing it, looking early, and ways to train."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 import gradio as gr
 
 from tabs.figures.ratings import ratings_figure
-from tabs.label.preference_training import best_model, preference_settings
+from tabs.label.preference_training import best_model, edits_settings, preference_settings, training_words
 from tabs.label.report import result_html
+from tabs.label.session_owner import owner_of
 from tabs.label.voting import voter_of
 from tabs.serving.asking import asker
 from tabs.shell.context import Context, guarded
@@ -16,14 +17,15 @@ from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import POKE, Figure, Static
 from workbench.core.errors import UserError
 from workbench.people.accounts import unproved_names
-from workbench.preferences.blinding import close_session, may_see, unblind
+from workbench.preferences.blinding import Voter, close_session, may_see, unblind
 from workbench.preferences.exclusions import switch_mark
 from workbench.preferences.export import preference_pairs
+from workbench.preferences.pair_verdicts import edited_answers
 from workbench.preferences.session_copies import delete_session
 from workbench.preferences.sessions import SessionInfo, get_session
 from workbench.preferences.summary import report
 
-OUTPUTS = 7  # the mark, words, figure, checkbox and three buttons
+OUTPUTS = 8  # the mark, words, figure, checkbox and four buttons
 NO_RESULT = ("No result yet", "Win rate and rating with their intervals appear when a session is closed.", "")
 HIDDEN = (
     "Names, win rates, ratings and who voted how are hidden from everyone who may vote in it, until the session is "
@@ -45,7 +47,7 @@ DELETE = "Delete this session with its answers and votes? It goes into the bin, 
 
 
 def result_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> None:
-    """Win rates and ratings with intervals for those who may see them, and the step to DPO."""
+    """Win rates and ratings with intervals for those who may see them, and the steps to DPO and SFT."""
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         Static(heading("Result"))
         own = gr.Checkbox(
@@ -54,12 +56,13 @@ def result_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> N
         look = gr.Button("Show the result now", size="sm", elem_id="session-look", min_width=140, visible=False)
         close = gr.Button("Close session", size="sm", elem_id="session-close", min_width=110, visible=False)
         tune = gr.Button(variant="primary", size="sm", elem_id="train-dpo", min_width=180, visible=False)
+        teach = gr.Button(size="sm", elem_id="train-edits", min_width=180, visible=False)
         delete = gr.Button("Delete session", size="sm", variant="stop", min_width=110, visible=False)
         ctx.follow(delete, lambda: gr.update(visible=bool(ctx.sessions())))
     words = Static(empty(*NO_RESULT), elem_id="result")
     plot = Figure(elem_id="result-plot")
     mark = gr.Textbox(visible=False)
-    outputs = [mark, words, plot, own, look, close, tune]
+    outputs = [mark, words, plot, own, look, close, tune, teach]
 
     def refresh(name: str | None, own: bool, request: gr.Request) -> list[Any]:
         return redraw(ctx, name, own, asker(request).browser)
@@ -73,18 +76,24 @@ def result_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> N
     ctx.on_change.append((changed, [mark, session, own], outputs))
 
     def end(name: str | None, own: bool, who: str, request: gr.Request) -> list[Any]:
-        close_session(ctx.home, _chosen(name), voter_of(ctx, who, request))
+        close_session(ctx.home, _chosen(name), _acting(ctx, who, request))
         return refresh(name, own, request)
 
     def see(name: str | None, own: bool, who: str, request: gr.Request) -> list[Any]:
-        unblind(ctx.home, _chosen(name), voter_of(ctx, who, request))
+        unblind(ctx.home, _chosen(name), _acting(ctx, who, request))
         return refresh(name, own, request)
 
     for button, does, question in ((close, end, CLOSE), (look, see, LOOK)):
         done = button.click(guarded(does), [session, own, annotator], outputs, js=_confirmed(question), **QUIET)
         done.success(None, None, None, js=POKE, queue=False, **QUIET)  # the pad learns of it now
     ctx.links.on(tune.click, "train", lambda name, own: _to_dpo(ctx, name, own), [session, own])
+    ctx.links.on(teach.click, "train", lambda name: _to_sft(ctx, name), [session])
     delete.click(guarded(lambda name: _delete(ctx, name)), session, session, js=_confirmed(DELETE), **QUIET)
+
+
+def _acting(ctx: Context, typed: str, request: gr.Request) -> Voter:
+    """Who does it: the annotator who is named here, else the owner, who need not vote."""
+    return voter_of(ctx, typed, request) if ctx.accounts or typed.strip() else owner_of(request)
 
 
 def _confirmed(question: str) -> str:
@@ -127,19 +136,24 @@ def _updates(ctx: Context, name: str | None, own: bool, browser: str) -> list[An
     """Updates of words, figure, checkbox and the buttons to look, to close and to train."""
     hidden = gr.update(visible=False)
     if not name:
-        return [empty(*NO_RESULT), None, hidden, hidden, hidden, hidden]
+        return [empty(*NO_RESULT), None, *[hidden] * 5]
     try:
         info = get_session(ctx.home, name)
         if not may_see(ctx.home, name, browser):
-            return [_progress(info), None, hidden, gr.update(visible=True), gr.update(visible=True), hidden]
+            return [_progress(info), None, hidden, gr.update(visible=True), gr.update(visible=True), hidden, hidden]
         summary = report(ctx.home, name, browser)
     except UserError as error:
-        return [empty("Not there yet", error.message, error.remedy), None, hidden, hidden, hidden, hidden]
+        return [empty("Not there yet", error.message, error.remedy), None, *[hidden] * 5]
     figure, words = ratings_figure(summary), result_html(summary, _unproved(ctx))
     if not info.closed:
-        return [hint(SEEN) + words, figure, hidden, hidden, gr.update(visible=True), hidden]
-    button = gr.update(value=_dpo_label(_count_pairs(ctx, summary, own)), visible=True)
-    return [words, figure, gr.update(visible=True), hidden, hidden, button]
+        return [hint(SEEN) + words, figure, hidden, hidden, gr.update(visible=True), hidden, hidden]
+    best, edits = best_model(ctx, summary), len(edited_answers(ctx.home, name))
+    pairs = len(preference_pairs(ctx.home, name, best if own else ""))
+    return [
+        words, figure, gr.update(visible=bool(best)), hidden, hidden,
+        gr.update(value=_dpo_label(pairs), visible=True),
+        gr.update(value=_sft_label(edits), visible=edits > 0),
+    ]  # fmt: skip
 
 
 def _unproved(ctx: Context) -> Collection[str]:
@@ -163,16 +177,23 @@ def _delete(ctx: Context, name: str | None) -> Any:
     return gr.update(value=None, choices=ctx.sessions())
 
 
-def _count_pairs(ctx: Context, summary: dict[str, Any], own: bool) -> int:
-    return len(preference_pairs(ctx.home, summary["session"]["name"], best_model(ctx, summary) if own else ""))
-
-
 def _dpo_label(pairs: int) -> str:
     return f"Train DPO on {'this pair' if pairs == 1 else f'these {pairs} pairs'} →"
+
+
+def _sft_label(edits: int) -> str:
+    return f"Train SFT on {'1 edited answer' if edits == 1 else f'{edits} edited answers'} →"
 
 
 def _to_dpo(ctx: Context, name: str | None, own: bool) -> dict[str, Any]:
     """The settings for the Train form that go with the session's pairs, which are a dataset from now on."""
     settings = preference_settings(ctx, _chosen(name), own)
-    gr.Info(f"The pairs are the dataset {settings['dataset']}. Check the settings, then start.")
+    gr.Info(training_words(settings, "The pairs", get_session(ctx.home, _chosen(name)).settings.graded), duration=20)
+    return settings
+
+
+def _to_sft(ctx: Context, name: str | None) -> dict[str, Any]:
+    """The settings for the Train form that go with the edited answers, which are a dataset from now on."""
+    settings = edits_settings(ctx, _chosen(name))
+    gr.Info(training_words(settings, "The edited answers"), duration=20)
     return settings

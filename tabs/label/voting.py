@@ -64,7 +64,7 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
         return {"session": session, "annotator": name} if session and name else None
 
     def remembered(session: str | None, known: str, request: gr.Request) -> tuple[Any, Any]:
-        return known or "", chosen(session, "", known, request)
+        return known or gr.skip(), chosen(session, "", known, request)  # what is being typed stays
 
     begin.click(guarded(opened), [session, annotator], [pad, stored], **QUIET)
     gr.on([session.change], chosen, [session, annotator, stored], pad, queue=False, **QUIET)
@@ -93,7 +93,7 @@ def voter_of(ctx: Context, typed: str, request: gr.Request | None) -> Voter:
 
 def _open(ctx: Context, session: str | None, typed: str, request: gr.Request) -> dict[str, str]:
     if not session:
-        raise UserError("No session is chosen.", "Make one on the left, or choose one.", "Session")
+        raise UserError("No session is chosen.", "Choose one.", "Session")
     if not ctx.accounts and not (typed or "").strip():
         raise UserError("There is no name.", "Write your name, so that your votes are kept as yours.", "Your name")
     name = asker(request).login if ctx.accounts else checked_name(typed)

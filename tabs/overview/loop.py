@@ -186,7 +186,13 @@ def preference_training(ctx: Context) -> Job:
     loop = read_loop(ctx)
     if loop.check is None or not loop.check.closed:
         raise UserError("The session is still open.", "Close it in the Label tab: then its votes may be used.")
-    return JOBS.parse({"method": "train", **preference_settings(ctx, loop.check.name, own=False)})
+    settings = preference_settings(ctx, loop.check.name, own=False)
+    if "model" not in settings:
+        raise UserError(
+            "None of this session's models can be trained.",
+            f"Train another one on {settings['dataset']} in the Train tab.",
+        )
+    return JOBS.parse({"method": "train", **settings})
 
 
 def answering(ctx: Context, again: bool) -> Job:

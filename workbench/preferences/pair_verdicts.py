@@ -2,7 +2,8 @@
 
 The rows they make have, in their metadata, `margin` where votes are graded: the mean strength (1 slightly, 2 clearly,
 3 much) of the votes for the chosen answer, those for the other taken negative, ties as 0; it is 0 where the fewer votes
-against were stronger. `weight` is below 1 where several rows come of one judgement: the pairs of a ranking, the edited
+against were stronger. An edited answer has the margin of the answer that won, than which it is no worse; it has none
+where no answer won. `weight` is below 1 where several rows come of one judgement: the pairs of a ranking, the edited
 answers of a pair. `author` names who wrote the chosen answer where it was edited.
 """
 
@@ -132,14 +133,15 @@ def _judge(
         return Judged([], "flagged" if flagged else pair.state)
     winner = majority(votes)
     if written := [vote for vote in edits if _is_rewritten(pair, vote)]:
-        return Judged([_edited_row(pair, vote, winner, len(written)) for vote in written], "")
+        about = _margin(votes, winner, graded) | _weight(pair.weight / len(written))
+        return Judged([_edited_row(pair, vote, winner, about) for vote in written], "")
     if winner not in ("a", "b"):
         return Judged([], winner)
     chosen, rejected = (pair.a, pair.b) if winner == "a" else (pair.b, pair.a)
     if chosen.finish != "eos":
         return Judged([], "truncated")
-    about = {"margin": margin(votes, winner)} if graded else {}
-    return Judged([_row(pair, chosen.text, rejected.text, about | _weight(pair.weight))], "")
+    about = _margin(votes, winner, graded) | _weight(pair.weight)
+    return Judged([_row(pair, chosen.text, rejected.text, about)], "")
 
 
 def majority(votes: Sequence[StandingVote]) -> str:
@@ -157,15 +159,19 @@ def margin(votes: Sequence[StandingVote], winner: str) -> float:
     return round(max(0.0, total / len(votes)), 4)
 
 
+def _margin(votes: Sequence[StandingVote], winner: str, graded: bool) -> dict[str, float]:
+    return {"margin": margin(votes, winner)} if graded and winner in ("a", "b") else {}
+
+
 def _is_rewritten(pair: AnswerPair, vote: StandingVote) -> bool:
     """Whether an edited answer says something else than either of the two."""
     return vote.edited_text.split() not in (pair.a.text.split(), pair.b.text.split())
 
 
-def _edited_row(pair: AnswerPair, vote: StandingVote, winner: str, edits: int) -> Row:
+def _edited_row(pair: AnswerPair, vote: StandingVote, winner: str, about: dict[str, float]) -> Row:
     edited = pair.a if vote.edited_model == pair.a.model else pair.b
     loser = {"a": pair.b, "b": pair.a}.get(winner, edited)
-    return _row(pair, vote.edited_text, loser.text, {"author": vote.annotator, **_weight(pair.weight / edits)})
+    return _row(pair, vote.edited_text, loser.text, {"author": vote.annotator, **about})
 
 
 def _weight(weight: float) -> dict[str, float]:

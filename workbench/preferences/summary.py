@@ -169,7 +169,8 @@ def _agreement(agreed: Agreement) -> str:
     alpha = f"Krippendorff's alpha {agreed.alpha:.2f}" if agreed.alpha is not None else agreed.reason
     if agreed.low is not None and agreed.high is not None:
         alpha += f" (95 % interval {agreed.low:.2f} to {agreed.high:.2f})"
-    return f"Annotators agree {_percent(agreed.raw)} of the time on {agreed.overlaps} shared pairs; {alpha}"
+    joint = ". " if agreed.alpha is None else "; "
+    return f"Annotators agree {_percent(agreed.raw)} of the time on {agreed.overlaps} shared pairs{joint}{alpha}"
 
 
 def _tendency(share: Share, who: str, remark: str) -> str:

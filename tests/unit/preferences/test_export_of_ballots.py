@@ -85,6 +85,24 @@ def test_an_edited_answer_is_chosen_with_its_author(tmp_path: Path, wish: str, e
     assert taught["metadata"] == {"author": "ann"} and manifest.info["authors"] == {"ann": 1}
 
 
+@pytest.mark.parametrize(
+    ("wish", "edited", "margin"),
+    [("a", "a", {"margin": 2.5}), ("a", "b", {"margin": 2.5}), ("tie", "b", {})],  # (2 + 3) / 2; nothing won a tie
+)
+def test_an_edited_answer_has_the_margin_of_the_answer_that_won(
+    tmp_path: Path, wish: str, edited: str, margin: dict[str, float]
+) -> None:
+    home = Home.at(tmp_path)
+    make_round(home, LabellingSettings(edits=True, graded=True), prompts=2, votes_per_pair=2)
+    for name, strength in (("ann", 2), ("bob", 3)):
+        more = {"edited": edited, "edited_text": "a better answer"} if name == "ann" else {}
+        give(home, name, wish, strength if wish == "a" else 0, **more)
+        give(home, name, "a", 1)  # the session has a grade in either case
+    close(home, "round")
+    (row,) = (row for row in preference_pairs(home, "round") if texts(row)[0] == "a better answer")
+    assert texts(row)[1].startswith("b says") and row["metadata"] == {"author": "ann", **margin}
+
+
 def test_two_edits_of_a_pair_share_its_weight_and_an_unchanged_one_is_none(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     make_round(home, LabellingSettings(edits=True), votes_per_pair=3)
