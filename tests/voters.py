@@ -12,6 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -181,7 +182,9 @@ def poll(home: Home, plan: Plan) -> Polled:
     server = Server(home)
     server.start()
     try:
-        asyncio.run(_everybody(server, plan, tokens, found))
+        # a browser that another test of this process drives has a loop in this thread for as long as it lives
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _everybody(server, plan, tokens, found)).result()
     finally:
         server.kill()
     events = tables.vote_events

@@ -8,6 +8,7 @@ import { defineTime } from "./lib/time.js";
 defineTime();
 
 export { withChat } from "./chat/identity.js";
+export { labelLinkCopied } from "./label/label_link.js";
 export { noteShown } from "./lib/address.js";
 export { copiedLabel } from "./lib/browser.js";
 export { takeStates } from "./shelf/pulse.js";

@@ -18,6 +18,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import chip, empty, facts, local_time, render_html
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import POKE, Static
+from tabs.shell.scripts import page_call
 from workbench.core.errors import UserError
 from workbench.preferences.answer_counts import AnswerCounts, count_answers
 from workbench.preferences.guideline_versions import list_guidelines
@@ -29,10 +30,7 @@ from workbench.preferences.sessions import SessionInfo, get_session
 TITLES = {"open": "Open for votes", "pause": "Pause", "resume": "Resume", "archive": "Archive",
           "unarchive": "Take out of the archive"}  # fmt: skip
 NOTHING = ("No session chosen", "Its state, settings and guidelines stand here.", "Choose a session in the list above.")
-COPY = """(name) => { if (!name) return name;
-  const link = new URL('label/' + encodeURIComponent(name), document.baseURI).href;
-  if (navigator.clipboard) navigator.clipboard.writeText(link); else prompt('The link for annotators', link);
-  return name; }"""
+COPY = "Copy link for annotators"
 MOST_COUNTED_SESSIONS = 200
 _counted: dict[tuple[Any, ...], AnswerCounts] = {}
 
@@ -50,7 +48,7 @@ def session_head(ctx: Context, session: gr.Dropdown) -> None:
             for move, title in TITLES.items()
         }  # fmt: skip
         mask = gr.Button("Cover names of models", size="sm", visible=False, min_width=150, elem_id="session-mask")
-        link = gr.Button("Copy link for annotators", size="sm", visible=False, min_width=150, elem_id="session-link")
+        link = gr.Button(COPY, size="sm", visible=False, min_width=150, elem_id="session-link")
     outputs = [mark, words, *buttons.values(), mask, link]
 
     def shown(name: str | None) -> list[Any]:
@@ -78,8 +76,7 @@ def session_head(ctx: Context, session: gr.Dropdown) -> None:
         done = button.click(guarded(mover(move)), session, outputs, **QUIET)
         done.success(None, None, None, js=POKE, queue=False, **QUIET)
     mask.click(guarded(masked), session, outputs, **QUIET)
-    link.click(guarded(lambda name: gr.Info(f"The link for annotators of {chosen_session(name)} is copied.")), session,
-               None, js=COPY, **QUIET)  # fmt: skip
+    link.click(None, session, link, js=page_call("labelLinkCopied", "values[0]"), queue=False, **QUIET)
 
 
 def head_mark(ctx: Context, name: str | None) -> str:
@@ -109,7 +106,7 @@ def head_updates(ctx: Context, name: str | None) -> list[Any]:
             visible=not info.closed and (counts.naming > 0 or covered),
             value="Show names of models" if covered else "Cover names of models",
         ),
-        gr.update(visible=not info.closed),
+        gr.update(visible=not info.closed, value=COPY),
     ]  # fmt: skip
 
 

@@ -60,7 +60,6 @@ _OF_OWNERS: dict[str, Who] = dict.fromkeys(
         "label.session_folds.follow_session.fill_folds",
         "label.session_folds.guidelines_fold.save_guidelines",
         "label.session_folds.settings_fold.save_settings",
-        "label.session_head.session_head.<lambda> gr Info chosen_session",
         "label.session_head.session_head.changed",
         "label.session_head.session_head.masked",
         "label.session_head.session_head.mover.moved",

@@ -36,7 +36,9 @@ def judge(app: App) -> None:
 
 
 def test_a_session_is_made_paused_edited_resumed_cloned_and_archived(app: App, browser: Browser) -> None:
-    page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
+    context = browser.new_context(viewport={"width": 1366, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
     page.goto(app.url)
     tab(page, "Label")
     page.locator("#new-session").get_by_role("tab", name="Import answers").click()
@@ -73,6 +75,9 @@ def test_a_session_is_made_paused_edited_resumed_cloned_and_archived(app: App, b
     page.locator("#session-resume").click()
     expect(head.locator(".wb-chip")).to_have_text("open")
     judge(app)
+    page.locator("#session-link").click()
+    expect(page.locator("#session-link")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == f"{app.url}label/{NAME}"
     shot(page, "label-session")
     page.locator("#fold-adding > button").click()
     page.locator("#clone-name input, #clone-name textarea").first.fill("kindness-2")

@@ -72,9 +72,6 @@ export function decoded(text) {
   }
 }
 
-/** The whole address at which people judge the answers of a session. @param {string} session */
-export const labelLink = (session) => new URL(`label/${encodeURIComponent(session)}`, rootAddress()).href;
-
 /** The address of the page without its query. */
 export const rootAddress = () => new URL(".", document.baseURI);
 

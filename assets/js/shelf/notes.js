@@ -3,7 +3,7 @@
    server.read({name}), server.change({name, add, remove}) and server.write({name, note, before}) give {name, tags, note,
    problem, offered}. */
 
-import { labelLink, linkTo, noteShown } from "../lib/address.js";
+import { linkTo, noteShown } from "../lib/address.js";
 import { copiedLabel } from "../lib/browser.js";
 import { rootOf } from "../lib/component.js";
 import { button, h, nextId, setText } from "../lib/dom.js";
@@ -47,12 +47,11 @@ export function mount({ element, props, server, watch }) {
   heard.setAttribute("role", "status");
   const edit = button("wb-button", "Add a note", () => open(true)),
     save = button("wb-button is-primary", "Save note", write),
-    cancel = button("wb-button", "Cancel", () => open(false));
+    cancel = button("wb-button", "Cancel", () => open(false)),
+    copy = button("wb-button", "Copy link", copyLink);
+  copy.setAttribute("aria-label", `Copy the link to this ${props.kind}`);
   foot.append(save, cancel, count);
-  top.append(tags, entry, offered, edit, linkButton("Copy link", `Copy the link to this ${props.kind}`, linkTo));
-  if (props.kind === "session")
-    top.append(linkButton("Copy link for annotators", "", (_, name) => labelLink(name), "It shows the pad alone."));
-  top.append(heard);
+  top.append(tags, entry, offered, edit, copy, heard);
   root.append(top, note, area, foot, problem);
 
   entry.addEventListener("change", add);
@@ -70,12 +69,8 @@ export function mount({ element, props, server, watch }) {
     if (event.key === "Escape") open(false);
   });
 
-  /** @param {string} text @param {string} spoken @param {(kind: string, name: string) => string} link */
-  function linkButton(text, spoken, link, title = "") {
-    const copy = async () => setText(heard, state ? await copiedLabel(link(props.kind, state.name)) : "");
-    const made = button("wb-button", text, copy, title);
-    if (spoken) made.setAttribute("aria-label", spoken);
-    return made;
+  async function copyLink() {
+    setText(heard, state ? await copiedLabel(linkTo(props.kind, state.name)) : "");
   }
 
   function counted() {
