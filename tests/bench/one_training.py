@@ -1,12 +1,14 @@
 """One training in a process of its own, ours or a script of TRL's; prints what it took as JSON.
 
-Arguments: home, side, the job as JSON. The sides: 'ours', the job as it is; 'trl', TRL's trainer with the library's
-defaults (float32 weights under bfloat16 autocast, gradient checkpointing, padding); 'trl-equal', the same with our
-type of numbers and without checkpointing; 'trl-functions', TRL's trainer with our functions and settings. All get the
-same rows, encoded, and the same adapter, seed, learning rate, schedule and batch size.
+Arguments: home, side, the job as JSON, and optionally after how many seconds the run ends. The sides: 'ours', the job
+as it is; 'trl', TRL's trainer with the library's defaults (float32 weights under bfloat16 autocast, gradient
+checkpointing, padding); 'trl-equal', the same with our type of numbers and without checkpointing; 'trl-functions',
+TRL's trainer with our functions and settings. All get the same rows, encoded, and the same adapter, seed, learning
+rate, schedule and batch size.
 """
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -35,17 +37,21 @@ IGNORED = -100
 
 
 class Clock(TrainerCallback):
-    """Real tokens, seconds and CPU seconds from the beginning of the first step to the end of the last."""
+    """Real tokens, seconds and CPU seconds from the beginning of the first step to the end of the last, which is the
+    one in which `limit` seconds are over."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float = math.inf) -> None:
+        self.limit, self.is_cut = limit, False
         self.began = self.cpu_began = self.seconds = self.cpu_seconds = self.tokens = 0.0
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         if not self.began:
             self.began, self.cpu_began = time.perf_counter(), time.process_time()
 
-    def on_step_end(self, *_: Any, **__: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.seconds, self.cpu_seconds = time.perf_counter() - self.began, time.process_time() - self.cpu_began
+        if self.seconds > self.limit and state.global_step < state.max_steps:
+            control.should_training_stop = self.is_cut = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         self.tokens = max(self.tokens, (logs or {}).get("num_tokens", 0.0))
@@ -54,12 +60,12 @@ class Clock(TrainerCallback):
 def main() -> None:
     home, side, job = Home.at(sys.argv[1]), sys.argv[2], JOBS.parse(json.loads(sys.argv[3]))
     assert isinstance(job, Train)
-    hardware, clock = detect_hardware(), Clock()
+    hardware, clock = detect_hardware(), Clock(*map(float, sys.argv[4:5]))
     rows = {split: _rows(home, job, split) for split in ("train", "eval")}
     adapter = _ours(home, job, clock) if side == "ours" else _trl(home, job, side, hardware, rows["train"], clock)
     figures = {name: getattr(clock, name) for name in ("tokens", "seconds", "cpu_seconds")}
     memory = peak_memory()
-    losses = eval_losses(home, job, adapter, rows["eval"])
+    losses = {} if clock.is_cut else eval_losses(home, job, adapter, rows["eval"])
     print(json.dumps({**figures, "peak_gb": memory, **losses}))
 
 
@@ -79,7 +85,7 @@ def _ours(home: Home, job: Train, clock: Clock) -> Path:
 
         def on_step_end(self, *args: Any, **given: Any) -> None:
             super().on_step_end(*args, **given)
-            clock.on_step_end()
+            clock.on_step_end(*args, **given)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **given: Any) -> None:
             clock.on_log(args, state, control, logs)
