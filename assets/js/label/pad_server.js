@@ -19,7 +19,11 @@ export async function answerOf(call, lateText) {
   const late = new Promise((resolve) => {
     setTimeout(() => resolve({ error: lateText, unreached: true }), TIMEOUT);
   });
-  const reply = await Promise.race([call.catch(() => null), late]);
+  const answered = call.catch((error) => {
+    console.error(error);
+    return null;
+  });
+  const reply = await Promise.race([answered, late]);
   return reply || { error: unreachedText(), unreached: isWorthRetrying() };
 }
 
