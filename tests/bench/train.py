@@ -61,9 +61,9 @@ def figures(name: str, runs: Runs, over_defaults: float, over_equal: float) -> I
         speed = 1 / ratio(runs, side, "seconds")
         yield f"{name}_tokens_per_second_over_{label}", speed, goal, "", True
         yield f"{name}_tokens_per_cpu_second_over_{label}", 1 / ratio(runs, side, "cpu_seconds"), None, "", True
-        yield f"{name}_peak_memory_over_{label}", ratio(runs, side, "peak_gb", tokens=False), 1.0
         if any("eval_loss" not in run for run in runs[side]):
-            continue  # it learned from fewer tokens
+            continue  # it saw a few rows alone: neither what it learned nor its largest batch can be compared
+        yield f"{name}_peak_memory_over_{label}", ratio(runs, side, "peak_gb", tokens=False), 1.0
         loss = abs(100 * (ratio(runs, side, "eval_loss", tokens=False) - 1))
         yield f"{name}_eval_loss_difference_to_{label}", loss, 2.0, "%"
 
