@@ -37,6 +37,7 @@ def main() -> None:
     model = job.tuner.load(folder, None, hardware)
     trainer = job.objective.trainer(Setup(model, load_tokenizer(folder), {"train": rows}, job.max_length, arguments))
     trainer.create_optimizer_and_scheduler(100)
+    trainer.model = trainer.accelerator.prepare_model(trainer.model)  # its precision, as in a run
     batches = list(trainer.get_train_dataloader())[: ROUNDS + 1]
     pairs = []
     for batch in batches:

@@ -17,6 +17,9 @@ from workbench.models import tensors
 from workbench.training.weight_facts import FLOAT32_BYTES, WeightFacts, dtype_bytes
 
 TILE_BYTES, FEWEST_ROWS, OWN_COPIES = 32 * 2**20, 64, 3  # of `token_log_probs`, which imports torch
+FLOAT32_TOKENS = 384
+"""Rows up to this long, end to end on a CPU, attend in float32: torch's kernel for 16-bit numbers takes twice the time
+at 128 tokens, as much at 512, and is less exact. Measured on a CPU with AVX512-BF16."""
 TRL_ROWS, TRL_COLUMNS, TRL_COPIES = 4096, 32768, 8  # of trl.kernels.chunked_logprob
 
 
@@ -77,6 +80,11 @@ class Batch:
         return self.rows * self.length
 
     @property
+    def attends_in_float32(self) -> bool:
+        """Whether `row_attention` computes in float32 what the model has in 16 bits."""
+        return self.hardware.device == "cpu" and not self.padded and self.length <= FLOAT32_TOKENS
+
+    @property
     def is_masked(self) -> bool:
         """Whether attention takes a mask, with which it repeats keys and values for every head."""
         return self.padded and self.rows > 1
@@ -87,6 +95,7 @@ def activation_bytes(sizes: LayerSizes, batch: Batch, held: WeightFacts) -> int:
     number = dtype_bytes(batch.hardware)
     copied = number < FLOAT32_BYTES and not held.in_one_step
     attention = sizes.queries * 2 + (sizes.queries if batch.is_masked else sizes.keys) * 2
+    attention *= FLOAT32_BYTES // number if batch.attends_in_float32 else 1
     attention += 0 if batch.padded else sizes.queries  # the rows' outputs, and these end to end
     attention += batch.length if batch.is_masked else 0  # the mask, a number for each pair of tokens
     mlp = sizes.inner * (4 if sizes.gated else 2)

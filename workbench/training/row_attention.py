@@ -7,7 +7,7 @@ for the square of all tokens together. https://arxiv.org/abs/2107.02027 (packing
 Imports torch and transformers: only job processes import this.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,8 @@ import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from transformers.modeling_utils import AttentionInterface
+
+from workbench.training.activation_memory import FLOAT32_TOKENS
 
 PER_ROW_LAYERS = {"full_attention", "sliding_attention"}
 PROBE_LENGTHS = (5, 9, 4)
@@ -76,8 +78,27 @@ def row_attention_forward(
     outputs = []
     for parts in zip(*(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True):
         mask = _window_mask(parts[0], window) if window and parts[0].shape[2] > window else None
-        outputs.append(sdpa_attention_forward(module, parts[0], parts[1], parts[2], mask, **settings)[0])
+        outputs.append(_row_attention(module, parts, mask, settings))
     return torch.cat(outputs, dim=1), None
+
+
+def _row_attention(
+    module: torch.nn.Module, parts: Sequence[torch.Tensor], mask: torch.Tensor | None, settings: dict[str, Any]
+) -> torch.Tensor:
+    """(1, tokens, heads, width) of one row from its query, key and value."""
+    query = parts[0]
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
+    if query.device.type != "cpu" or dtype == torch.float32 or query.shape[2] > FLOAT32_TOKENS:
+        return _sdpa(module, parts, mask, settings)
+    with torch.autocast("cpu", enabled=False):  # it would cast them back
+        return _sdpa(module, [part.float() for part in parts], mask, settings).to(dtype)
+
+
+def _sdpa(
+    module: torch.nn.Module, parts: Sequence[torch.Tensor], mask: torch.Tensor | None, settings: dict[str, Any]
+) -> torch.Tensor:
+    output: torch.Tensor = sdpa_attention_forward(module, parts[0], parts[1], parts[2], mask, **settings)[0]
+    return output
 
 
 def _window_mask(query: torch.Tensor, window: int) -> torch.Tensor:

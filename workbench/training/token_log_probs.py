@@ -38,13 +38,19 @@ class TokenLogProbs(torch.autograd.Function):
         hidden, weight = hidden.detach(), weight.detach()
         found = hidden.new_zeros((4, len(hidden)), dtype=torch.float32)
         gradient = torch.empty_like(hidden) if wanted else None
-        rows = max(FEWEST_ROWS, TILE_BYTES // (4 * len(weight)))
+        rows = min(max(1, len(hidden)), max(FEWEST_ROWS, TILE_BYTES // (4 * len(weight))))
+        # One tile for all: fresh memory of its size would be mapped page by page each time.
+        products = hidden.new_empty((rows, len(weight)), dtype=weight.dtype)
+        tile = products if products.dtype == torch.float32 else products.new_empty(products.shape, dtype=torch.float32)
         for start in range(0, len(hidden), rows):
             part = slice(start, start + rows)
-            logits = torch.nn.functional.linear(hidden[part], weight, bias)
-            slopes = _tile(logits.float(), targets[part], found[:, part], statistics, wanted)
+            logits, exact = products[: len(hidden[part])], tile[: len(hidden[part])]
+            torch.mm(hidden[part], weight.t(), out=logits)
+            if bias is not None:
+                logits.add_(bias)
+            _tile(exact.copy_(logits), targets[part], found[:, part], statistics, wanted)
             if gradient is not None:
-                torch.mm(slopes.to(weight.dtype), weight, out=gradient[part])
+                torch.mm(logits.copy_(exact), weight, out=gradient[part])
         ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(top1 := found[1] > 0, found[2], found[3])
         return found[0], top1, found[2], found[3]
@@ -63,9 +69,7 @@ def token_log_probs(
     return found[0], found[1], found[2], found[3]
 
 
-def _tile(
-    logits: torch.Tensor, targets: torch.Tensor, found: torch.Tensor, statistics: bool, wanted: bool
-) -> torch.Tensor:
+def _tile(logits: torch.Tensor, targets: torch.Tensor, found: torch.Tensor, statistics: bool, wanted: bool) -> None:
     """Fills `found`, (4, tokens), and turns the logits into the slopes of the log-probabilities where wanted."""
     targets = targets[:, None]
     target = logits.gather(1, targets)
@@ -85,4 +89,5 @@ def _tile(
     if wanted:
         shares.div_(-total)
         shares.scatter_add_(1, targets, torch.ones_like(target))
-    return shares
+        if statistics:
+            logits.copy_(shares)

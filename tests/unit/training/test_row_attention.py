@@ -18,7 +18,14 @@ from transformers import (
 )
 from trl.trainer.utils import add_fused_lm_head
 
-from workbench.training.row_attention import cleared_rows, reason_for_padding, register_row_attention
+from workbench.training.activation_memory import FLOAT32_TOKENS
+from workbench.training.row_attention import (
+    cleared_rows,
+    reason_for_padding,
+    register_row_attention,
+    row_attention_forward,
+    set_rows,
+)
 from workbench.training.unpadded_forward import compute_real_tokens_only
 
 SMALL = {
@@ -150,3 +157,28 @@ def test_a_model_that_answers_is_as_before() -> None:
     assert torch.equal(model(**rows).logits, before)
     ids = rows["input_ids"][1:2]
     assert model.generate(ids, max_new_tokens=3, do_sample=False).shape == (1, 15)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_short_rows_of_16_bit_numbers_attend_in_float32_on_a_cpu(autocast: bool) -> None:
+    lengths, generator = [5, 9, FLOAT32_TOKENS + 1], torch.Generator().manual_seed(0)
+    shapes = ((1, heads, sum(lengths), 8) for heads in (4, 2, 2))
+    given = [torch.randn(shape, generator=generator).bfloat16() for shape in shapes]
+    given = [(part.float() if autocast else part).requires_grad_() for part in given]
+    layer = torch.nn.Module()
+    layer.num_key_value_groups, layer.is_causal = 2, True
+    with cleared_rows(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        set_rows(lengths)
+        found = row_attention_forward(layer, *given, None, scaling=0.5)[0]
+    found.float().square().sum().backward()
+    exact = [part.detach().float().requires_grad_() for part in given]
+    with cleared_rows():
+        set_rows(lengths)
+        expected = row_attention_forward(layer, *exact, None, scaling=0.5)[0]
+    expected.square().sum().backward()
+    short = sum(lengths[:2])
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found[:, :short], expected[:, :short].bfloat16())
+    torch.testing.assert_close(found.float(), expected, atol=0.02, rtol=0.02)
+    for one, other in zip(given, exact, strict=True):
+        torch.testing.assert_close(one.grad.float(), other.grad, atol=0.05, rtol=0.05)
