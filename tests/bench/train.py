@@ -17,6 +17,7 @@ from workbench.models import starter
 
 SIDES = ("ours", "trl", "trl-equal", "trl-functions")
 SEEDS, STEPS = int(os.environ.get("BENCH_SEEDS", "3")), int(os.environ.get("BENCH_STEPS", "0"))
+LONGEST = 4.0  # epochs of ours
 Runs = dict[str, list[dict[str, float]]]
 
 
@@ -42,8 +43,8 @@ def side_by_side(home: Home, settings: dict[str, Any], sides: tuple[str, ...]) -
             side = sides[(turn + seed) % len(sides)]
             job = _job(settings, side, seed)
             # where the library's defaults mean bfloat16 on a processor that has none, a step takes minutes: they get as
-            # long as our epoch, and are told by the tokens of that time
-            limit = [str(runs["ours"][-1]["seconds"])] if side == "trl" else []
+            # long as a few of our epochs, and are told by the tokens of that time
+            limit = [str(LONGEST * runs["ours"][-1]["seconds"])] if side == "trl" else []
             run = _child("tests.bench.one_training", str(home.root), side, json.dumps(job), *limit)
             print(f"# seed {seed} {side}: {json.dumps(run)}", file=sys.stderr, flush=True)
             runs[side].append(run)

@@ -1,5 +1,6 @@
 """The check before a training: settings that do not fit are made to fit by one press, and then the run ends."""
 
+import json
 import re
 from pathlib import Path
 
@@ -38,3 +39,30 @@ def test_settings_that_do_not_fit_are_made_to_fit_and_train(tmp_path: Path, page
         shot(page, "training-check")
         page.locator("#train-start").click()
         expect(live(page)).to_contain_text("Finished: it made toy-sft", timeout=180_000)
+
+
+def test_positions_scaled_in_the_form_are_kept_by_the_adapter_and_asked_of_its_base(tmp_path: Path, page: Page) -> None:
+    home = toy_home(tmp_path)
+    with serving(home) as app:
+        page.goto(app.url)
+        tab(page, "Train")
+        pick(page, "#train-form", "Model", "toy")
+        pick(page, "#train-form", "Dataset", "talks")
+        form, factor = page.locator("#train-form"), page.get_by_label("RoPE factor", exact=True)
+        for more in form.locator(".wb-form-more > summary").all():
+            more.click()
+        expect(factor).to_be_hidden()
+        pick(page, "#train-form", "RoPE scaling", "yarn")
+        fill(page, "RoPE factor", "0.5", "#train-form")
+        expect(form).to_contain_text("greater than 1")
+        fill(page, "RoPE factor", "4", "#train-form")
+        fill(page, "Maximum steps", "2", "#train-form")
+        expect(page.locator("#train-check")).to_contain_text("YaRN × 4: 2,048 tokens")
+        page.locator("#train-start").click()
+        expect(live(page)).to_contain_text("Finished: it made toy-sft", timeout=180_000)
+        asked = json.loads((home.models / "toy-sft" / "base_config.json").read_text())
+        assert asked["rope_parameters"]["rope_type"] == "yarn" and asked["max_position_embeddings"] == 2048
+        tab(page, "Models")
+        page.locator('#models-table tr[data-key="toy-sft"]').click()
+        expect(page.locator("#model-facts")).to_contain_text("YaRN × 4")
+        shot(page, "model-with-scaled-positions")

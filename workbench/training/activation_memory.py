@@ -16,7 +16,7 @@ from workbench.core.hardware import Hardware
 from workbench.models import tensors
 from workbench.training.weight_facts import FLOAT32_BYTES, WeightFacts, dtype_bytes
 
-TILE_BYTES, FEWEST_ROWS, OWN_COPIES = 32 * 2**20, 64, 3  # of `token_log_probs`, which imports torch
+TILE_BYTES, FEWEST_ROWS, OWN_COPIES = 32 * 2**20, 64, 2  # of `token_log_probs`, which imports torch
 FLOAT32_TOKENS = 384
 """Rows up to this long, end to end on a CPU, attend in float32: torch's kernel for 16-bit numbers takes twice the time
 at 128 tokens, as much at 512, and is less exact. Measured on a CPU with AVX512-BF16."""
@@ -122,13 +122,16 @@ def kept_activations(sizes: LayerSizes, batch: Batch, held: WeightFacts, checkpo
 def logits_bytes(sizes: LayerSizes, batch: Batch, held: WeightFacts) -> int:
     """Of an output layer that is computed in tiles, with the gradients of what it takes.
 
-    One that does not train is computed by `token_log_probs` on a CPU; others by TRL, whose tiles go over tokens and
-    vocabulary: one in a GPU's kernel, the copies of its steps on a CPU.
+    One that does not train is computed by `token_log_probs` on a CPU: a tile of logits and one of their exponentials,
+    and of what a product in 16 bits gives. Others by TRL, whose tiles go over tokens and vocabulary: one in a GPU's
+    kernel, the copies of its steps on a CPU.
     """
     states = 2 * FLOAT32_BYTES * batch.tokens * sizes.hidden
     on_gpu = batch.hardware.device == "cuda"
     if not held.whole and not on_gpu:
         rows = min(batch.tokens, max(FEWEST_ROWS, TILE_BYTES // (FLOAT32_BYTES * sizes.vocabulary)))
-        return OWN_COPIES * rows * sizes.vocabulary * FLOAT32_BYTES + states
+        number = dtype_bytes(batch.hardware)
+        products = number if number < FLOAT32_BYTES else 0
+        return rows * sizes.vocabulary * (OWN_COPIES * FLOAT32_BYTES + products) + states
     tile = min(batch.tokens, TRL_ROWS) * min(sizes.vocabulary, TRL_COLUMNS)
     return tile * (dtype_bytes(batch.hardware) if on_gpu else FLOAT32_BYTES * TRL_COPIES) + states
