@@ -39,6 +39,7 @@ def messy(path: Path) -> Path:
     return path
 
 
+@pytest.mark.prove
 def test_a_messy_file_becomes_a_training_run(app: App, page: Page, tmp_path: Path) -> None:
     page.goto(app.url)
     tab(page, "Data")

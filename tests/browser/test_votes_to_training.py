@@ -92,6 +92,7 @@ def train(page: Page, home: Home, run: str, dataset: str, **settings: str) -> No
     expect(live(page)).to_have_attribute("data-status", "done")
 
 
+@pytest.mark.prove
 def test_votes_and_an_edit_become_datasets_and_models(tmp_path_factory, browser: Browser, page: Page) -> None:
     home = toy_home(tmp_path_factory.mktemp("home"))
     with serving(home, spare=True) as app:

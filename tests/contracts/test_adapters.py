@@ -16,21 +16,35 @@ from workbench.models.loading import load_base
 from workbench.models.model_import import import_folder
 
 OFF = 1e-4  # mean difference of the logits over the adapter's own effect
+LIKE_OTHERS = (
+    "experts", "rslora", "layers", "olora", "whole embedding, tied", "lora on embedding, tied", "dora on embedding",
+    "lora on both", "only tokens", "loha", "lokr", "oft", "boft", "hra",
+)  # fmt: skip
 ALWAYS = {
-    "tied": tuple(kind for kind in ADAPTERS if kind != "experts"),
-    "untied": (
-        "lora", "pissa", "whole embedding", "whole embedding and head", "lora on embedding", "lora on head",
-        "two more tokens", "two more tokens, saved",
-    ),
+    "tied": tuple(kind for kind in ADAPTERS if kind not in LIKE_OTHERS),
+    "untied": ("lora", "whole embedding and head", "two more tokens"),
     "qwen2": ("all biases", "lora bias"),
-    "gpt2": ("lora", "lora bias", "lora on head", "two more tokens"),
+    "gpt2": ("lora",),
     "mixtral": ("lora",),
     "gemma3": ("lora",),
 }  # fmt: skip
 SLOW = {
+    "tied": tuple(kind for kind in LIKE_OTHERS if kind != "experts"),
     "untied": tuple(kind for kind in ADAPTERS if kind not in ("experts", *ALWAYS["untied"])),
     "qwen2": ("lora", "whole embedding", "two more tokens"),
-    "gpt2": ("patterns", "dora", "pissa", "all biases", "whole embedding", "lora on embedding", "tokens", "ia3"),
+    "gpt2": (
+        "lora bias",
+        "lora on head",
+        "two more tokens",
+        "patterns",
+        "dora",
+        "pissa",
+        "all biases",
+        "whole embedding",
+        "lora on embedding",
+        "tokens",
+        "ia3",
+    ),
     "mixtral": ("experts", "lora on head", "two more tokens"),
     "qwen3-moe": ("lora", "experts"),
     "deepseek": ("lora", "experts"),

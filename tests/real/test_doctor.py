@@ -10,7 +10,7 @@ import pytest
 
 from workbench.core.assets import ROOT
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.prove]
 SECRET = "hf_thisIsASecretTokenOfTheTest"
 
 

@@ -8,6 +8,7 @@ from tests.durability import training, voting
 from workbench.core.home import Home
 
 
+@pytest.mark.prove
 def test_votes_of_eight_people_survive_two_kills_of_the_server(tmp_path: Path) -> None:
     found = voting(Home.at(tmp_path / "votes"), annotators=8, pairs=32, kills=2)
     assert found.kills == 2

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.voters import Plan, poll
 from workbench.core.home import Home
 
 
+@pytest.mark.prove
 def test_votes_of_five_accounts_through_a_kill_are_there_exactly_once_and_every_pair_has_its_votes(
     tmp_path: Path,
 ) -> None:

@@ -116,7 +116,7 @@ def test_accumulation_is_the_loss_and_the_step_of_the_large_batch(batching: str,
         torch.testing.assert_close(weights[1][name], weight, atol=2e-4, rtol=1e-2)
 
 
-@pytest.mark.parametrize("dataset", ["uneven", "weighted"])
+@pytest.mark.parametrize("dataset", ["uneven", pytest.param("weighted", marks=pytest.mark.prove)])
 @pytest.mark.parametrize("batching", WAYS)
 def test_a_run_that_goes_on_in_the_middle_of_an_epoch_is_bit_for_bit_the_run_that_was_not_stopped(
     batching: str, dataset: str, home: Home, tmp_path: Path
