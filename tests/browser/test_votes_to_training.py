@@ -3,6 +3,7 @@ owner exports what they said and trains on it."""
 
 import json
 
+import pytest
 from driving import App, fill, fold, live, pick, serving, shot, tab, until
 from playwright.sync_api import Browser, Locator, Page, expect
 
