@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from driving import App, serving, shot, tab
 from playwright.sync_api import Page, expect
 
@@ -71,6 +72,7 @@ def delete_job(page: Page, home: Home, job: str) -> None:
     assert not (home.jobs / job).exists()
 
 
+@pytest.mark.prove
 def test_what_is_damaged_is_seen_and_deleted_by_clicks(page: Page, tmp_path: Path) -> None:
     home = damaged.home_with_everything(tmp_path / "home")
     damage(home)

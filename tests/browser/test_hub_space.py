@@ -41,6 +41,7 @@ def world(driver: Playwright, app: tuple[App, SimulatedSpace]) -> Iterator[Brows
     chromium.close()
 
 
+@pytest.mark.prove
 def test_somebody_logs_in_within_the_hubs_frame_labels_and_goes_on_after_a_restart(
     world: Browser, app: tuple[App, SimulatedSpace]
 ) -> None:

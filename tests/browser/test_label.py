@@ -99,6 +99,7 @@ def _body(response) -> str:
         return ""
 
 
+@pytest.mark.prove
 def test_looking_early_is_recorded_and_later_votes_are_left_out(app: App, browser: Browser) -> None:
     make_session(app.home, "early", prompts=4, models=MODELS)
     page = person(app, browser, "eve", "early")

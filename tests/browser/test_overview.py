@@ -115,7 +115,6 @@ def vote_all(app: App, person: Person, session: str) -> None:
     expect(page.locator("#result")).to_contain_text("by ada")
 
 
-@pytest.mark.prove
 def test_the_whole_loop_by_the_buttons_of_the_overview(app: App, way: str, person: Person) -> None:
     page = person.page
     expect(page.locator("#step-model-words")).to_contain_text("toy")

@@ -262,6 +262,7 @@ def test_over_a_gguf_and_in_vllm_it_is_refused_with_the_way_out(home: Home) -> N
     assert "YaRN × 4" in reason_against_adapter(home.models / "yarn")
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("kind", ["linear", "yarn"])
 def test_a_gguf_of_it_carries_the_scaling(kind: str, home: Home) -> None:
     from gguf import GGUFReader

@@ -81,6 +81,7 @@ def test_a_model_that_was_changed_by_hand_is_refused(home: Home) -> None:
     assert not (home.models / "from-changed").exists()
 
 
+@pytest.mark.prove
 def test_a_killed_merge_goes_on_and_gives_the_same_bits(home: Home, tmp_path: Path) -> None:
     """kill -9 in the middle: nothing on the shelf; resumed, the files equal those of an undisturbed merge."""
     big = Home.at(tmp_path)

@@ -152,6 +152,7 @@ def sentencepiece_model(home: Home, family: str, saved: str = "", template: str 
     return home.models / "pieces"
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(("family", "saved"), [("llama", "beside"), ("gemma", "beside"), ("gemma", "alone")])
 def test_added_tokens_beside_sentencepiece_stay_tokens(own_home: Path, tmp_path: Path, family: str, saved: str) -> None:
     home = Home.at(own_home)
@@ -164,6 +165,7 @@ def test_added_tokens_beside_sentencepiece_stay_tokens(own_home: Path, tmp_path:
     assert next(one for one in header.tensors if one.name == "token_embd.weight").shape[-1] == 384
 
 
+@pytest.mark.prove
 def test_chats_of_a_sentencepiece_tokenizer_have_the_same_ids_on_the_whole_road(own_home: Path) -> None:
     """Trained, folded and converted without tokenizer.model, as transformers saves it."""
     home = Home.at(own_home)
