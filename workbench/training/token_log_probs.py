@@ -42,15 +42,17 @@ class TokenLogProbs(torch.autograd.Function):
         # One tile for all: fresh memory of its size would be mapped page by page each time.
         products = hidden.new_empty((rows, len(weight)), dtype=weight.dtype)
         tile = products if products.dtype == torch.float32 else products.new_empty(products.shape, dtype=torch.float32)
+        shares = torch.empty_like(tile) if statistics else tile
         for start in range(0, len(hidden), rows):
             part = slice(start, start + rows)
             logits, exact = products[: len(hidden[part])], tile[: len(hidden[part])]
             torch.mm(hidden[part], weight.t(), out=logits)
             if bias is not None:
                 logits.add_(bias)
-            _tile(exact.copy_(logits), targets[part], found[:, part], statistics, wanted)
+            slopes = shares[: len(exact)]
+            _tile(exact.copy_(logits), slopes, targets[part], found[:, part], statistics, wanted)
             if gradient is not None:
-                torch.mm(logits.copy_(exact), weight, out=gradient[part])
+                torch.mm(logits.copy_(slopes), weight, out=gradient[part])
         ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(top1 := found[1] > 0, found[2], found[3])
         return found[0], top1, found[2], found[3]
@@ -69,8 +71,18 @@ def token_log_probs(
     return found[0], found[1], found[2], found[3]
 
 
-def _tile(logits: torch.Tensor, targets: torch.Tensor, found: torch.Tensor, statistics: bool, wanted: bool) -> None:
-    """Fills `found`, (4, tokens), and turns the logits into the slopes of the log-probabilities where wanted."""
+def _tile(
+    logits: torch.Tensor,
+    shares: torch.Tensor,
+    targets: torch.Tensor,
+    found: torch.Tensor,
+    statistics: bool,
+    wanted: bool,
+) -> None:
+    """Fills `found`, (4, tokens), and where wanted `shares` with the slopes of the log-probabilities.
+
+    logits, shares: (tokens, vocabulary) float32, the same memory unless there are `statistics`; both are overwritten.
+    """
     targets = targets[:, None]
     target = logits.gather(1, targets)
     if statistics:
@@ -78,16 +90,13 @@ def _tile(logits: torch.Tensor, targets: torch.Tensor, found: torch.Tensor, stat
     highest = logits.amax(dim=1, keepdim=True)
     found[1] = (target >= highest)[:, 0]
     shifted = logits.sub_(highest)
+    torch.exp(shifted, out=shares)
+    total = shares.sum(dim=1, keepdim=True)
     if statistics:
-        shares = shifted.exp()
-        total = shares.sum(dim=1, keepdim=True)
-        found[2] = total.log()[:, 0] - torch.linalg.vecdot(shares, shifted) / total[:, 0]
-    else:
-        shares = shifted.exp_()
-        total = shares.sum(dim=1, keepdim=True)
+        # a product of matrices, as `vecdot` would make a third tile
+        means = torch.bmm(shares[:, None], shifted[:, :, None])[:, 0, 0] / total[:, 0]
+        found[2] = total.log()[:, 0] - means
     found[0] = (target - highest - total.log())[:, 0]
     if wanted:
         shares.div_(-total)
         shares.scatter_add_(1, targets, torch.ones_like(target))
-        if statistics:
-            logits.copy_(shares)
