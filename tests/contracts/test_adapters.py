@@ -16,6 +16,7 @@ from workbench.models.loading import load_base
 from workbench.models.model_import import import_folder
 
 OFF = 1e-4  # mean difference of the logits over the adapter's own effect
+# Kinds that go through the code of another one here: tried in `make prove`.
 LIKE_OTHERS = (
     "experts", "rslora", "layers", "olora", "whole embedding, tied", "lora on embedding, tied", "dora on embedding",
     "lora on both", "only tokens", "loha", "lokr", "oft", "boft", "hra",

@@ -41,18 +41,22 @@ class TokenLogProbs(torch.autograd.Function):
         rows = min(max(1, len(hidden)), max(FEWEST_ROWS, TILE_BYTES // (4 * len(weight))))
         # One tile for all: fresh memory of its size would be mapped page by page each time.
         products = hidden.new_empty((rows, len(weight)), dtype=weight.dtype)
-        tile = products if products.dtype == torch.float32 else products.new_empty(products.shape, dtype=torch.float32)
+        is_exact = products.dtype == torch.float32
+        tile = products if is_exact else products.new_empty(products.shape, dtype=torch.float32)
         shares = torch.empty_like(tile) if statistics else tile
         for start in range(0, len(hidden), rows):
             part = slice(start, start + rows)
-            logits, exact = products[: len(hidden[part])], tile[: len(hidden[part])]
-            torch.mm(hidden[part], weight.t(), out=logits)
-            if bias is not None:
-                logits.add_(bias)
-            slopes = shares[: len(exact)]
-            _tile(exact.copy_(logits), slopes, targets[part], found[:, part], statistics, wanted)
+            states = hidden[part]
+            logits, exact, slopes = (buffer[: len(states)] for buffer in (products, tile, shares))
+            if bias is None:
+                torch.mm(states, weight.t(), out=logits)
+            else:
+                torch.addmm(bias, states, weight.t(), out=logits)
+            if not is_exact:
+                exact.copy_(logits)
+            _tile(exact, slopes, targets[part], found[:, part], statistics, wanted)
             if gradient is not None:
-                torch.mm(logits.copy_(slopes), weight, out=gradient[part])
+                torch.mm(slopes if is_exact else logits.copy_(slopes), weight, out=gradient[part])
         ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(top1 := found[1] > 0, found[2], found[3])
         return found[0], top1, found[2], found[3]
