@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from driving import App, serving, shot, tab
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.bench.home_of_many import many
 from tests.voting import make_session
@@ -58,6 +58,26 @@ def test_a_thing_is_found_opened_tagged_and_noted_by_keyboard(kind: str, app: Ap
     expect(panel.locator(".wb-notes-text")).to_contain_text("<b>so far</b>")
     assert notes_of(app.home, kind, NAMES[kind]) == UserNotes(("keep",), "The **best** <b>so far</b>")
     shot(page, f"notes-{kind}")
+
+
+def test_tags_lie_as_they_were_given_however_slow_the_server_is(app: App, page: Page, search: Locator) -> None:
+    tab(page, "Models")
+    page.locator("#models-table tbody tr").nth(4).click()
+    panel = page.locator("#model-notes")
+    expect(panel.locator(".wb-notes-panel")).to_have_attribute("data-name", "model-00004")
+    held: list[Route] = []
+    page.route(
+        "**/component_server/**",
+        lambda route: held.append(route) if '"add"' in (route.request.post_data or "") else route.continue_(),
+    )
+    tags = panel.get_by_label("Add a tag to this model")
+    tags.press_sequentially("first,second,")
+    page.wait_for_timeout(500)
+    page.unroute("**/component_server/**")
+    for route in reversed(held):  # both, had the second not waited for the first
+        route.continue_()
+    shown = panel.locator("li.wb-tag")
+    expect(shown).to_have_text([re.compile("first"), re.compile("second")])
 
 
 def test_what_is_refused_is_said_and_stays_in_the_box(app: App, page: Page, search: Locator) -> None:

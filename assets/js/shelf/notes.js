@@ -21,7 +21,8 @@ export function mount({ element, props, server, watch }) {
   let state = null;
   let mark = /** @type {string | null} */ (null),
     editing = false,
-    shown = "";
+    shown = "",
+    last = Promise.resolve();
 
   const tags = h("ul", "wb-tags"),
     entry = h("input", "wb-input wb-tag-entry"),
@@ -123,10 +124,22 @@ export function mount({ element, props, server, watch }) {
     return true;
   }
 
+  /**
+   * After what was saved before: the server answers several calls at once, in any order, and tags lie as they were given.
+   * @param {() => Promise<void>} act
+   */
+  function inTurn(act) {
+    last = last.then(act, act);
+  }
+
   /** @param {string[]} more @param {string[]} less */
-  async function change(more, less) {
-    if (!state) return;
-    const name = state.name;
+  function change(more, less) {
+    const name = state?.name;
+    if (name) inTurn(() => changed(name, more, less));
+  }
+
+  /** @param {string} name @param {string[]} more @param {string[]} less */
+  async function changed(name, more, less) {
     if (take(await server.change({ name, add: more, remove: less }).catch(() => null), "Saved")) {
       draw();
       if (less.length) entry.focus();
@@ -141,9 +154,16 @@ export function mount({ element, props, server, watch }) {
     if (words.length) change(words, []);
   }
 
-  async function write() {
+  function write() {
     if (!state) return;
-    const reply = await server.write({ name: state.name, note: area.value, before: state.note }).catch(() => null);
+    const { name, note: before } = state,
+      text = area.value;
+    inTurn(() => written(name, text, state?.name === name ? state.note : before));
+  }
+
+  /** @param {string} name @param {string} text @param {string} before */
+  async function written(name, text, before) {
+    const reply = await server.write({ name, note: text, before }).catch(() => null);
     if (take(reply, "Saved")) {
       editing = false;
       draw();
