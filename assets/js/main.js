@@ -2,6 +2,7 @@
    loaded when the first of its kind is drawn. */
 import "./lib/login.js";
 import { emptyState } from "./lib/dom.js";
+import { whenReleased } from "./lib/press.js";
 import { awaited, holdOpenedTabs } from "./lib/settling.js";
 import { defineTime } from "./lib/time.js";
 
@@ -62,12 +63,13 @@ export async function mount(name, scope) {
 }
 
 /**
- * The server's functions; the tab is not shown before they have answered, if it is just being opened.
+ * The server's functions; the tab is not shown before they have answered, if it is just being opened. Nobody gets an
+ * answer, and draws it, while something is pressed.
  * @param {import("./lib/component.js").Scope<any, any>} scope
  */
 function awaitedServer({ element, server }) {
   return new Proxy(server, {
     get: (functions, /** @type {string} */ name) => (/** @type {Record<string, unknown>} */ query) =>
-      awaited(functions[name](query), element),
+      awaited(functions[name](query), element).then(whenReleased),
   });
 }

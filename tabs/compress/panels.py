@@ -11,7 +11,7 @@ from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import shown
 from tabs.shell.context import Context
 from tabs.shell.elements import chip, heading, table
-from tabs.shell.job_panel import QUIET, JobPanel
+from tabs.shell.job_panel import LAST, QUIET, JobPanel
 from tabs.shell.kit import REVEAL, Static
 from workbench.compression.jobs.quantize import Quantize
 from workbench.compression.pruner import PRUNERS
@@ -31,7 +31,7 @@ def quantize(ctx: Context, panel: JobPanel) -> None:
     start = gr.Button("Quantize", variant="primary", elem_id="quantize-start", elem_classes="wb-start")
     gr.on(
         [top.input.input, top.input.change], None, [top.input, rungs], rungs,
-        js="(top, value) => ({...(value || {}), model: top.model})", **QUIET,
+        js="(top, value) => ({...(value || {}), model: top.model})", **LAST, **QUIET,
     )  # fmt: skip
     ctx.links.offer("quantize", top.input, top.filled)
 

@@ -8,7 +8,7 @@ from tabs.data.steps import catalogue, step_references
 from tabs.forms.sections import shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading
-from tabs.shell.job_panel import QUIET, JobPanel, job_panel
+from tabs.shell.job_panel import LAST, QUIET, JobPanel, job_panel
 from tabs.shell.kit import Static, component
 from workbench.core.errors import Problem, Problems, SpecError, UserError, dotted
 from workbench.core.home import free_name, safe_join
@@ -41,7 +41,7 @@ def clean(ctx: Context, dataset: gr.Dropdown) -> JobPanel:
     panel = job_panel(
         ctx, ("prepare",), "Run", ("Nothing applied yet", "Progress and log of applying a recipe appear here.", "")
     )
-    steps.submit(guarded(lambda value: _show(ctx, value)), steps, panel.picker, queue=False, **QUIET)
+    steps.submit(guarded(lambda value: _show(ctx, value)), steps, panel.picker, queue=False, **LAST, **QUIET)
     return panel
 
 

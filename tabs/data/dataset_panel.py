@@ -9,7 +9,7 @@ from tabs.data.rows import mark_of
 from tabs.shell.context import Context, guarded
 from tabs.shell.deletion import CONFIRM_DELETION, question_before
 from tabs.shell.elements import chip, facts, heading, hint, local_time, render_html
-from tabs.shell.job_panel import QUIET
+from tabs.shell.job_panel import LAST, QUIET
 from tabs.shell.kit import Static
 from tabs.shell.notes_panel import notes_panel
 from tabs.shell.table import Column, ShelfTable, TableRow
@@ -81,7 +81,7 @@ def dataset_panel(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox, dict[str, gr.B
     ctx.on_change.append((tick, [mark, dataset], outputs))
     listed.input(
         guarded(lambda clicked: gr.update(value=(clicked or {}).get("key"), choices=ctx.shelved_datasets())),
-        listed, dataset, queue=False, **QUIET,
+        listed, dataset, queue=False, **LAST, **QUIET,
     )  # fmt: skip
     ctx.links.on(steps["train"].click, "train", lambda name: _to_train(ctx, name), [dataset])
     ctx.links.on(steps["label"].click, "label", lambda name: {"prompts": name}, [dataset])

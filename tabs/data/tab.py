@@ -11,7 +11,7 @@ from tabs.data.rows import rows_view
 from tabs.data.statistics import statistics_view
 from tabs.data.token_view import sees
 from tabs.shell.context import Context
-from tabs.shell.job_panel import QUIET
+from tabs.shell.job_panel import LAST, QUIET
 from tabs.shell.tab_registry import Tab
 
 
@@ -49,7 +49,7 @@ def _views(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, steps: dict[str
             export(ctx, dataset)
     tabs = (rows_tab, clean_tab, statistics_tab, sees_tab, make_tab, export_tab)
     for tab, name in zip(tabs, ("rows", "clean", "statistics", "sees", "make", "export"), strict=True):
-        tab.select(lambda name=name: name, None, opened, queue=False, **QUIET)
+        tab.select(lambda name=name: name, None, opened, queue=False, **LAST, **QUIET)
     mark.change(
         None, [dataset, mark, rows], rows, js="(dataset, mark, value) => ({...(value || {}), dataset, mark})", **QUIET
     )

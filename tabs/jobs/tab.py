@@ -7,7 +7,7 @@ import gradio as gr
 
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading
-from tabs.shell.job_panel import QUIET, job_panel
+from tabs.shell.job_panel import LAST, QUIET, job_panel
 from tabs.shell.kit import CodeView, Static
 from tabs.shell.notes_panel import notes_panel
 from tabs.shell.tab_registry import Tab
@@ -53,7 +53,7 @@ def build(ctx: Context) -> None:
     for part in (details, delete):
         ctx.follow(part, lambda: gr.update(visible=bool(ctx.jobs())))
     ctx.links.offer("job", panel.picker, lambda _, clicked: _chosen(ctx, clicked))
-    listed.input(guarded(lambda clicked: _chosen(ctx, clicked)), listed, panel.picker, **QUIET)
+    listed.input(guarded(lambda clicked: _chosen(ctx, clicked)), listed, panel.picker, **LAST, **QUIET)
     show.click(guarded(lambda job: _settings(ctx, job)), panel.picker, settings, **QUIET)
     delete.click(guarded(lambda job: _delete(ctx, job)), panel.picker, panel.picker, js=_confirm(), **QUIET)
 

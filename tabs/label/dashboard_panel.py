@@ -12,7 +12,7 @@ from tabs.label.quality_tables import agreement_words, checks_words, share_words
 from tabs.label.session_owner import owner_of
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import facts, heading, hint, local_time, render_html, result_box, table
-from tabs.shell.job_panel import QUIET
+from tabs.shell.job_panel import LAST, QUIET
 from tabs.shell.kit import POKE, Static
 from workbench.core.errors import UserError
 from workbench.preferences.adjudicators import appoint
@@ -64,7 +64,7 @@ def dashboard_panel(ctx: Context, session: gr.Dropdown) -> None:
 
     session.change(guarded(draw_work), session, outputs, queue=False, **QUIET)
     ctx.on_change.append((work_changed, [mark, session], outputs))
-    counting = counted.input(guarded(count_annotators), [session, counted], outputs, **QUIET)
+    counting = counted.input(guarded(count_annotators), [session, counted], outputs, **LAST, **QUIET)
     events = [counting]
     for button, does in ((choose, choose_settler), (dismiss, dismiss_settler)):
         events.append(button.click(guarded(does), [session, settler], outputs, **QUIET))

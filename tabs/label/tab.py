@@ -19,7 +19,7 @@ from tabs.label.session_head import session_head
 from tabs.label.session_list import session_list
 from tabs.label.voting import voting_panel
 from tabs.shell.context import Context, guarded
-from tabs.shell.job_panel import QUIET, job_panel
+from tabs.shell.job_panel import LAST, QUIET, job_panel
 from tabs.shell.notes_panel import notes_panel
 from tabs.shell.tab_registry import Tab
 
@@ -58,7 +58,7 @@ def build(ctx: Context) -> None:
     for listed in tables:
         listed.input(
             guarded(lambda clicked: gr.update(value=(clicked or {}).get("key"), choices=ctx.sessions())), listed,
-            session, queue=False, **QUIET,
+            session, queue=False, **LAST, **QUIET,
         )  # fmt: skip
     ctx.links.offer("session", session, lambda _, name: gr.update(value=name, choices=ctx.sessions()))
 

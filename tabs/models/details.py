@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tabs.shell.context import Context, guarded
 from tabs.shell.deletion import CONFIRM_DELETION, question_before
 from tabs.shell.elements import empty, error_box, facts, hint, render_html
-from tabs.shell.job_panel import QUIET
+from tabs.shell.job_panel import LAST, QUIET
 from tabs.shell.kit import CodeView, Static
 from tabs.shell.notes_panel import notes_panel
 from workbench.core.errors import UserError
@@ -56,7 +56,7 @@ def model_details(ctx: Context, table: gr.HTML) -> None:
     model.change(guarded(draw), model, outputs, queue=False, **QUIET)
     table.input(
         guarded(lambda clicked: gr.update(value=(clicked or {}).get("key"), choices=ctx.shelved_models())),
-        table, model, queue=False, **QUIET,
+        table, model, queue=False, **LAST, **QUIET,
     )  # fmt: skip
     _wire(ctx, model, question, steps)
     ctx.links.offer("model", model, lambda _, name: gr.update(value=name, choices=ctx.shelved_models()))

@@ -14,6 +14,7 @@ from tabs.notices.due_notices import of_bin, of_endings, of_waiting
 from tabs.notices.notice import Notice
 from tabs.serving.asking import asker
 from tabs.shell.context import Context
+from tabs.shell.job_panel import LAST
 from tabs.shell.kit import Query, component
 from workbench.core.errors import UserError
 from workbench.core.recycle_bin import BinEntry, list_bin
@@ -115,7 +116,7 @@ def annotator_bell(ctx: Context) -> gr.HTML:
 
 def lead_to(bell: gr.HTML, picker: gr.Dropdown) -> None:
     """A click on a notice of a session chooses it."""
-    bell.submit(None, bell, picker, js="(opened) => opened.name", queue=False, show_progress="hidden")
+    bell.submit(None, bell, picker, js="(opened) => opened.name", queue=False, show_progress="hidden", **LAST)
 
 
 def _now(ctx: Context, login: str) -> list[dict[str, Any]]:

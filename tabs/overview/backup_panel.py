@@ -10,7 +10,7 @@ from tabs.serving.routes import BACKUPS
 from tabs.shell.context import Context, guarded
 from tabs.shell.deletion import CONFIRM_DELETION
 from tabs.shell.elements import chip, error_box, facts, heading, hint, note, render_html, result_box
-from tabs.shell.job_panel import QUIET
+from tabs.shell.job_panel import LAST, QUIET
 from tabs.shell.kit import Static
 from tabs.shell.result_panel import view_of
 from tabs.shell.table import Column, ShelfTable, TableRow
@@ -148,12 +148,12 @@ def backup_panel(ctx: Context) -> None:
         words = Static("", elem_id="backup-item")
         delete = gr.Button("Delete", size="sm", variant="stop", visible=False, min_width=70, elem_id="backup-delete")
     ask.click(guarded(panel.plan), with_models, [planned, start], **QUIET)
-    with_models.input(guarded(panel.plan), with_models, [planned, start], **QUIET)
+    with_models.input(guarded(panel.plan), with_models, [planned, start], **LAST, **QUIET)
     start.click(guarded(panel.start), with_models, [planned, start], **QUIET)
     stop.click(guarded(panel.stop), None, None, **QUIET)
     chosen, question = gr.Textbox(visible=False), gr.Textbox(visible=False)
     outputs = [chosen, question, words, delete]
-    listed.input(guarded(panel.choose), listed, outputs, queue=False, **QUIET)
+    listed.input(guarded(panel.choose), listed, outputs, queue=False, **LAST, **QUIET)
     delete.click(guarded(lambda key, _: panel.delete(key)), [chosen, question], outputs, js=CONFIRM_DELETION, **QUIET)
 
 

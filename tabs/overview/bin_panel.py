@@ -8,7 +8,7 @@ import gradio as gr
 from tabs.shell.context import Context, guarded
 from tabs.shell.deletion import CONFIRM_DELETION
 from tabs.shell.elements import facts, heading, local_time, render_html
-from tabs.shell.job_panel import QUIET
+from tabs.shell.job_panel import LAST, QUIET
 from tabs.shell.kit import Static
 from tabs.shell.table import Column, ShelfTable, TableRow
 from workbench.core.errors import UserError
@@ -130,7 +130,7 @@ def bin_panel(ctx: Context) -> None:
         ctx.follow(every, lambda: gr.update(**panel.everything()))
     chosen, question = gr.Textbox(visible=False), gr.Textbox(visible=False)
     outputs = [chosen, question, words, name, restore, remove]
-    listed.input(guarded(panel.choose), listed, outputs, queue=False, **QUIET)
+    listed.input(guarded(panel.choose), listed, outputs, queue=False, **LAST, **QUIET)
     restore.click(guarded(panel.restore), [chosen, name], outputs, **QUIET)
     remove.click(guarded(lambda key, _: panel.remove(key)), [chosen, question], outputs, js=CONFIRM_DELETION, **QUIET)
     every.click(guarded(panel.empty), chosen, outputs, js=CONFIRM_ALL, **QUIET)

@@ -9,7 +9,7 @@ from tabs.overview.disk_watch import DiskWatch
 from tabs.shell.context import Context, guarded
 from tabs.shell.deletion import CONFIRM_DELETION
 from tabs.shell.elements import error_box, facts, heading, hint, result_box, table
-from tabs.shell.job_panel import QUIET
+from tabs.shell.job_panel import LAST, QUIET
 from tabs.shell.kit import Static
 from tabs.shell.table import Column, ShelfTable, TableRow
 from workbench.core.errors import UserError
@@ -129,7 +129,7 @@ def disk_panel(ctx: Context) -> None:
                 ctx.follow(spent, lambda: gr.update(**panel.bulk()))
     chosen, question = gr.Textbox(visible=False), gr.Textbox(visible=False)
     outputs = [chosen, question, words, delete]
-    listed.input(guarded(panel.choose), listed, outputs, queue=False, **QUIET)
+    listed.input(guarded(panel.choose), listed, outputs, queue=False, **LAST, **QUIET)
     delete.click(guarded(lambda key, _: panel.delete(key)), [chosen, question], outputs, js=CONFIRM_DELETION, **QUIET)
     asked = "() => confirm('Delete the checkpoints of all ended runs whose model is on the shelf?') ? 'yes' : null"
     spent.click(guarded(panel.delete_spent), chosen, outputs, js=asked, **QUIET)

@@ -10,7 +10,7 @@ from tabs.serving.asking import asker
 from tabs.serving.routes import INVITE
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import chip, empty, facts, heading, hint, local_time, render_html, result_box, table
-from tabs.shell.job_panel import QUIET
+from tabs.shell.job_panel import LAST, QUIET
 from tabs.shell.kit import Static
 from tabs.shell.shelves import Look
 from tabs.shell.tab_registry import Tab
@@ -146,7 +146,7 @@ def _joining(ctx: Context) -> None:
     def joining_changed(role: str, request: gr.Request) -> None:
         set_joining_role(ctx.home, role, _actor(request))
 
-    choice.input(guarded(joining_changed), choice, None, **QUIET)
+    choice.input(guarded(joining_changed), choice, None, **LAST, **QUIET)
     ctx.on_load.append((joining_now, None, choice))
 
 

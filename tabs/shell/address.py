@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from tabs.shell.context import Context
+from tabs.shell.job_panel import LAST
 from tabs.shell.kit import Query, component
 from tabs.shell.scripts import page_call
 from workbench.core.errors import UserError, shortened
@@ -46,7 +47,7 @@ def session_address(page: str, picker: gr.Dropdown, offered: Callable[[], list[t
     line = component(
         "address_line", None, {"find_session": find_session}, ("", "", ""), page=page, elem_id="address"
     )  # fmt: skip
-    line.input(None, line, picker, js="(opened) => opened.key || null", queue=False, show_progress="hidden")
+    line.input(None, line, picker, js="(opened) => opened.key || null", queue=False, show_progress="hidden", **LAST)
     picker.change(None, picker, None, js=page_call("noteShown", "'session'", "values[0]"), queue=False)
     return line
 

@@ -102,7 +102,7 @@ class Links:
             outputs = [target.component, *(tabs for tabs, _ in target.path)]
             link.trigger(
                 guarded(filler(link, target)), [target.component, *link.inputs], outputs, show_progress="hidden",
-                api_visibility="private",
+                api_visibility="private", trigger_mode="always_last",
             )  # fmt: skip
         for choice in self._choices:
             if missing := [name for name in choice.names if name not in self._targets]:
@@ -112,7 +112,7 @@ class Links:
             rows = list({id(tabs): tabs for target in targets.values() for tabs, _ in target.path}.values())
             choice.trigger(
                 guarded(chooser(choice, targets, rows)), [*components, *choice.inputs], [*components, *rows],
-                show_progress="hidden", api_visibility="private",
+                show_progress="hidden", api_visibility="private", trigger_mode="always_last",
             )  # fmt: skip
 
 

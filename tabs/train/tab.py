@@ -8,7 +8,7 @@ from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import shown
 from tabs.shell.context import Context
 from tabs.shell.elements import heading
-from tabs.shell.job_panel import QUIET, job_panel
+from tabs.shell.job_panel import LAST, QUIET, job_panel
 from tabs.shell.kit import REVEAL, CodeView, Static
 from tabs.shell.tab_registry import Tab
 from tabs.train.check import training_check
@@ -55,12 +55,12 @@ def build(ctx: Context) -> None:
     finder_button(ctx, form, panel, search)
     preset.change(
         lambda name, value: form.filled(value, found[name]["settings"]) if name else gr.skip(),
-        [preset, form.input], form.input, queue=False, **QUIET,
+        [preset, form.input], form.input, queue=False, **LAST, **QUIET,
     )  # fmt: skip
     form.input.change(None, form.input, check, js="(settings) => ({ settings })", queue=False, **QUIET)
     check.input(
         lambda value, settings: form.filled(settings, (value or {}).get("fit") or {}),
-        [check, form.input], form.input, queue=False, **QUIET,
+        [check, form.input], form.input, queue=False, **LAST, **QUIET,
     )  # fmt: skip
     begin = beside_fields(lambda value: shown(ctx, ctx.queue.submit(_job(form, value))), [form])
     started = start.click(begin, form.input, [panel.picker, form.input], **QUIET)

@@ -1,5 +1,6 @@
 """A row of the lists of datasets and sessions is what it shows: it opens by click and by Enter, and leads on."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,8 @@ from driving import App, serving, shot, tab
 from playwright.sync_api import Page, expect
 
 from tests.toys import toy_home
+from workbench.core.notes import UserNotes
+from workbench.inventory.item_notes import change_notes
 from workbench.preferences.sessions import create_session
 
 
@@ -59,3 +62,18 @@ def test_a_session_opens_for_voting(app: App, page: Page, key: str) -> None:
         expect(page.locator("#session input")).to_have_value(name)
     assert "toy" not in page.locator("#sessions-table").inner_text()
     shot(page, "session-list")
+
+
+def test_a_row_that_is_redrawn_while_it_is_pressed_opens(app: App, page: Page) -> None:
+    opened(page, app, "Data")
+    tag = f"redrawn-{time.time_ns()}"
+    row = page.locator("#datasets-table tbody tr").filter(has_text="talks")
+    box = row.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 20, box["y"] + 10)
+    page.mouse.down()
+    change_notes(app.home, "dataset", "pairs", lambda now: UserNotes((tag,), now.note))
+    page.wait_for_timeout(4000)  # the page asks every two seconds what changed
+    page.mouse.up()
+    expect(page.locator("#dataset-facts")).to_contain_text("conversation")
+    expect(page.locator("#datasets-table .wb-tag")).to_have_text(tag)

@@ -8,7 +8,7 @@ import pytest
 
 import app
 from tabs.application import PAGES
-from tabs.serving.callers import EVENTS, SERVER_FUNCTIONS, events, server_functions
+from tabs.serving.callers import EVENTS, SERVER_FUNCTIONS, event_name, events, server_functions
 from tabs.shell.context import Context
 from workbench.chat.service import ChatService
 from workbench.core.home import Home
@@ -85,3 +85,16 @@ def test_where_no_paths_may_be_named_the_fields_for_them_are_not_there(tmp_path:
     assert "models._add_folder.<lambda> _import" not in set(events(closed))
     ways = next(block for block in closed.blocks.values() if getattr(block, "elem_id", None) == "import-way")
     assert [value for _, value in ways.choices] == ["Files", "Paste", "Hub"]  # type: ignore[attr-defined]
+
+
+def test_a_choice_made_while_another_is_answered_is_not_lost(pages: Pages) -> None:
+    """By default Gradio drops an event that comes while the one before it is answered."""
+    lost = {
+        f"{event.targets} {event_name(event.fn) if event.fn else event.js}"
+        for page in pages.values()
+        for event in page.fns.values()
+        for part, name in event.targets
+        if event.trigger_mode == "once"
+        if name in {"input", "select", "change"} or (name == "submit" and isinstance(page.blocks[part], gr.HTML))
+    }
+    assert lost == set(), "\n".join(sorted(lost))
