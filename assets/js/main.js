@@ -2,11 +2,12 @@
    loaded when the first of its kind is drawn. */
 import "./lib/login.js";
 import { emptyState } from "./lib/dom.js";
-import { whenReleased } from "./lib/press.js";
+import { followPresses, whenReleased } from "./lib/press.js";
 import { awaited, holdOpenedTabs } from "./lib/settling.js";
 import { defineTime } from "./lib/time.js";
 
 defineTime();
+followPresses(document, window);
 
 export { withChat } from "./chat/identity.js";
 export { labelLinkCopied } from "./label/label_link.js";

@@ -10,28 +10,38 @@ let release = () => {};
 /** @type {Promise<void> | null} */
 let press = null;
 
+function begun() {
+  if (press) return; // a second finger, a key that repeats
+  /** @type {Promise<void>} */
+  const done = new Promise((resolve) => {
+    release = resolve;
+  });
+  const timer = setTimeout(release, LONGEST_MS);
+  press = done.then(() => {
+    clearTimeout(timer);
+    press = null;
+  });
+}
+
 function ended() {
   setTimeout(release); // after the click, which follows the release at once
 }
 
-document.addEventListener(
-  "pointerdown",
-  (event) => {
-    if (press || event.button !== 0) return; // a second finger, another button
-    if (event.target instanceof Element && event.target.closest(FIELDS)) return;
-    const done = new Promise((resolve) => {
-      release = () => resolve(undefined);
-    });
-    const timer = setTimeout(release, LONGEST_MS);
-    press = done.then(() => {
-      clearTimeout(timer);
-      press = null;
-    });
-  },
-  true,
-);
-for (const end of ["pointerup", "pointercancel", "contextmenu", "dragend"]) document.addEventListener(end, ended, true);
-window.addEventListener("blur", ended);
+/** @param {Event} event */
+const isField = ({ target }) => Boolean(/** @type {Element | null} */ (target)?.closest?.(FIELDS));
+
+/**
+ * Follows the presses of mouse, finger and space bar.
+ * @param {Document} page
+ * @param {Window} window
+ */
+export function followPresses(page, window) {
+  page.addEventListener("pointerdown", (event) => event.button === 0 && !isField(event) && begun(), true);
+  page.addEventListener("keydown", (event) => event.key === " " && !isField(event) && begun(), true);
+  for (const end of ["pointerup", "pointercancel", "contextmenu", "dragend", "keyup"])
+    page.addEventListener(end, ended, true);
+  window.addEventListener("blur", ended);
+}
 
 /**
  * The same value, when nothing is pressed.
