@@ -1,8 +1,8 @@
 """The estimate of a training's memory against what it takes: the starter model, six drawn batches × lengths a way.
 
-Every point is a run of two steps in a process of its own, in float32 on a CPU. Measured is the most resident memory
-(VmHWM; on a GPU the most that torch allocated) over what the process held with all packages imported. The figure is
-how far the estimate is off, in percent of what was measured.
+Every point is a run of two steps in a process of its own, in the precision of the machine. Measured is the most
+resident memory (VmHWM; on a GPU the most that torch allocated) over what the process held with all packages imported.
+The figure is how far the estimate is off, in percent of what was measured.
 """
 
 import json
